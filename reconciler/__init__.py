@@ -1,0 +1,1 @@
+"""One YAML spec, one MLflow tracking server on Google Cloud."""

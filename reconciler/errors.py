@@ -1,0 +1,124 @@
+"""What can go wrong, in the words and exit codes that a user meets.
+
+One class per reason that somebody treats differently; the exit code travels on the class (README, "Exit codes").
+The library's own error is always the `__cause__`. `way_out` is the sentence that says what to do next.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import ClassVar
+
+
+class Exit(IntEnum):
+    """The process's exit codes; fixed, so that scripts may rely on them."""
+
+    OK = 0
+    UNCLASSIFIED = 1
+    DIFFERENCES = 2
+    SPEC = 3
+    CREDENTIALS = 4
+    PROTECTED = 5
+    STALE = 6
+    PARTIAL = 7
+    INTERRUPTED = 8
+    TIMEOUT = 9
+
+
+class ReconcileError(Exception):
+    """Anything we can explain: *message* says what, where and why; *way_out* says what to do."""
+
+    exit_code: ClassVar[Exit] = Exit.UNCLASSIFIED
+
+    def __init__(self, message: str, *, way_out: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.way_out = way_out
+
+
+class SpecInvalid(ReconcileError):
+    """The spec is wrong; the message holds every finding."""
+
+    exit_code = Exit.SPEC
+
+
+class Unreachable(ReconcileError):
+    """No answer from the other side: network, DNS, proxy."""
+
+
+class CredentialsMissing(ReconcileError):
+    """There is no usable identity on this machine."""
+
+    exit_code = Exit.CREDENTIALS
+
+
+class PermissionMissing(ReconcileError):
+    """Google Cloud refused the caller."""
+
+    exit_code = Exit.CREDENTIALS
+
+
+class ProjectMissing(PermissionMissing):
+    """The project does not exist, or the caller may not see it: Google answers both alike."""
+
+
+class ApiDisabled(ReconcileError):
+    """The API is not enabled in the project, or was enabled too recently."""
+
+    exit_code = Exit.CREDENTIALS
+
+
+class NotThere(ReconcileError):
+    """The resource does not exist."""
+
+
+class AlreadyThere(ReconcileError):
+    """The name is taken."""
+
+
+class Busy(ReconcileError):
+    """Another operation runs on the same resource."""
+
+
+class VersionMoved(ReconcileError):
+    """The resource changed between our read and our write."""
+
+    exit_code = Exit.STALE
+
+
+class PlanStale(ReconcileError):
+    """A sealed plan no longer describes what is there."""
+
+    exit_code = Exit.STALE
+
+
+class Refused(ReconcileError):
+    """Google Cloud called the request wrong; asking again will not help."""
+
+
+class OperationFailed(ReconcileError):
+    """A long-running operation ended with an error."""
+
+
+class Protected(ReconcileError):
+    """A guard stands in the way, on purpose."""
+
+    exit_code = Exit.PROTECTED
+
+
+class PartlyApplied(ReconcileError):
+    """Some changes are made, some are not; the next run continues."""
+
+    exit_code = Exit.PARTIAL
+
+
+class Interrupted(ReconcileError):
+    """Ctrl-C or SIGTERM."""
+
+    exit_code = Exit.INTERRUPTED
+
+
+class OutOfTime(ReconcileError):
+    """Something took longer than it may."""
+
+    exit_code = Exit.TIMEOUT

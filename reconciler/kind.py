@@ -1,0 +1,43 @@
+"""The contract of a kind: one module in `resources/` per kind of Google Cloud resource."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import ClassVar, Protocol
+
+from reconciler.gcp.cloud import Cloud
+from reconciler.model import Desired, Observed, Ref
+from reconciler.server.naming import Names
+from reconciler.spec.deployment import Deployment
+
+
+class Kind(Protocol):
+    """One kind of resource: what a spec wants of it, and the five verbs.
+
+    Every verb may raise `reconciler.errors.ReconcileError`; none may print, prompt or sleep without a condition.
+    """
+
+    name: ClassVar[str]
+    """`<service>.<resource>`, like `storage.bucket`; also the module's name with an underscore."""
+    api: ClassVar[str]
+    """The API that must be enabled before anything of this kind can exist: `storage.googleapis.com`."""
+
+    def desired(self, deployment: Deployment, names: Names) -> Iterable[Desired]:
+        """What *deployment* wants. Pure. The same refs whatever the options: what is off is wanted absent."""
+        ...
+
+    def observe(self, cloud: Cloud, ref: Ref) -> Observed | None:
+        """What is there, in the terms of `desired`; None when it does not exist. Never writes."""
+        ...
+
+    def create(self, cloud: Cloud, desired: Desired) -> None:
+        """Make it, and return when it is usable. Idempotent: an earlier attempt that got through is a success."""
+        ...
+
+    def update(self, cloud: Cloud, desired: Desired, observed: Observed, fields: Collection[str]) -> None:
+        """Write *fields* and no others, on the version observed; what we do not declare stays as it is."""
+        ...
+
+    def delete(self, cloud: Cloud, ref: Ref) -> None:
+        """Remove it. Already gone is not an error."""
+        ...

@@ -1,0 +1,99 @@
+"""The nouns: which resource, what is wanted of it, what is there.
+
+Bodies are flat: one key per field, named by Google's own dotted path (`settings.tier`), so that a difference,
+its spec line and its effect are all found under the same word. `None` is the value of a field that is not set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Ref:
+    """Which resource: its kind (`storage.bucket`) and its full Google name (`projects/_/buckets/b`)."""
+
+    kind: str
+    name: str
+
+    @property
+    def short(self) -> str:
+        """The last segment of the name: what people call it."""
+        return self.name.rsplit("/", 1)[-1]
+
+    @property
+    def address(self) -> str:
+        """Kind and short name in one word, as plans print it: `storage.bucket/b`."""
+        return f"{self.kind}/{self.short}"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The place in a spec that asks for something. *line* counts from 1; 0 means a default of the schema."""
+
+    file: str
+    line: int
+    key: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line} {self.key}" if self.line else f"default of {self.key}"
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A value that exists only once another resource does: an image's digest, a secret's version number.
+
+    *template* holds one `{}` for the value of *ref*'s *field*.
+    """
+
+    ref: Ref
+    field: str
+    template: str = "{}"
+    reason: str = "known after apply"
+
+    def __str__(self) -> str:
+        return f"({self.reason})"
+
+
+Value = Json | Pending
+Body = Mapping[str, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """What a spec wants of one resource.
+
+    *body* None wants it gone. *needs* must be in place first. *fixed* fields cannot change on a live resource.
+    Under a prefix in *complete* every field is ours, so that one we do not know is a difference.
+    *effects* says, per field, what changing it does to users. *origins* says which spec line asks, per field;
+    the key "" speaks for the whole resource. Writes that share a *lane* never overlap.
+    """
+
+    ref: Ref
+    body: Body | None
+    needs: tuple[Ref, ...] = ()
+    fixed: frozenset[str] = frozenset()
+    complete: tuple[str, ...] = ()
+    holds_data: bool = False
+    permanent: bool = False
+    lane: str = ""
+    effects: Mapping[str, str] = field(default_factory=dict[str, str])
+    origins: Mapping[str, Origin] = field(default_factory=dict[str, Origin])
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What Google Cloud reports of one resource, in the terms of `Desired.body`.
+
+    *version* is the API's own concurrency token (etag, settingsVersion, metageneration), "" where it has none.
+    *busy* describes an operation that is still running on it. *note* is what a reader should know about it.
+    """
+
+    ref: Ref
+    body: Mapping[str, Json]
+    version: str = ""
+    busy: str = ""
+    note: str = ""

@@ -1,0 +1,110 @@
+"""Every name that a deployment's resources have, computable before anything exists.
+
+So a lost answer is harmless: the next run looks under the same name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from reconciler.spec.deployment import Deployment
+
+MANAGED_BY = ("managed-by", "mlflow-reconcile")
+DEPLOYMENT_LABEL = "mlflow-deployment"
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The names of one deployment. *project_number* is a string of digits, as Google's APIs give it."""
+
+    project: str
+    project_number: str
+    region: str
+    name: str
+    bucket: str
+
+    @property
+    def service_account(self) -> str:
+        """The e-mail of the server's own service account."""
+        return f"{self.name}-run@{self.project}.iam.gserviceaccount.com"
+
+    @property
+    def service_account_member(self) -> str:
+        """The server's identity as IAM policies name it."""
+        return f"serviceAccount:{self.service_account}"
+
+    @property
+    def location(self) -> str:
+        """Parent of everything regional."""
+        return f"projects/{self.project}/locations/{self.region}"
+
+    @property
+    def instance(self) -> str:
+        """The Cloud SQL instance's full name."""
+        return f"projects/{self.project}/instances/{self.name}"
+
+    @property
+    def connection_name(self) -> str:
+        """What Cloud SQL sockets are called: PROJECT:REGION:INSTANCE."""
+        return f"{self.project}:{self.region}:{self.name}"
+
+    @property
+    def host(self) -> str:
+        """The host of the server's deterministic URL, known before the first deploy."""
+        return f"{self.name}-{self.project_number}.{self.region}.run.app"
+
+    @property
+    def url(self) -> str:
+        """The server's deterministic URL."""
+        return f"https://{self.host}"
+
+    @property
+    def database_secret(self) -> str:
+        """The secret that holds the database user's password."""
+        return f"projects/{self.project}/secrets/{self.name}-db-password"
+
+    @property
+    def login_secret(self) -> str:
+        """The secret that holds the password of basic authentication."""
+        return f"projects/{self.project}/secrets/{self.name}-login-password"
+
+    @property
+    def repository(self) -> str:
+        """The Artifact Registry repository's full name."""
+        return f"{self.location}/repositories/{self.name}"
+
+    @property
+    def image(self) -> str:
+        """The image's path without tag or digest."""
+        return f"{self.region}-docker.pkg.dev/{self.project}/{self.name}/server"
+
+    @property
+    def job(self) -> str:
+        """The Cloud Run job that makes and migrates the schema."""
+        return f"{self.location}/jobs/{self.name}-migrate"
+
+    @property
+    def service(self) -> str:
+        """The Cloud Run service."""
+        return f"{self.location}/services/{self.name}"
+
+
+DATABASE = "mlflow"
+DATABASE_USER = "mlflow"
+
+
+def names_of(deployment: Deployment, project_number: str) -> Names:
+    """The names of *deployment* in the project with *project_number*."""
+    own = f"{deployment.project}-{deployment.name}-artifacts"
+    return Names(
+        project=deployment.project,
+        project_number=project_number,
+        region=deployment.region,
+        name=deployment.name,
+        bucket=deployment.artifacts.bucket or own,
+    )
+
+
+def labels_of(deployment: Deployment) -> dict[str, str]:
+    """The labels that every resource of *deployment* carries: the user's own, and the two that make it ours."""
+    return {**deployment.labels, MANAGED_BY[0]: MANAGED_BY[1], DEPLOYMENT_LABEL: deployment.name}
