@@ -26,14 +26,19 @@ class Exit(IntEnum):
 
 
 class ReconcileError(Exception):
-    """Anything we can explain: *message* says what, where and why; *way_out* says what to do."""
+    """Anything we can explain: *message* says what, where and why; *way_out* says what to do.
+
+    *status* (HTTP) and *reason* (Google's machine-readable word) are set where an API's answer is the cause.
+    """
 
     exit_code: ClassVar[Exit] = Exit.UNCLASSIFIED
 
-    def __init__(self, message: str, *, way_out: str = "") -> None:
+    def __init__(self, message: str, *, way_out: str = "", status: int = 0, reason: str = "") -> None:
         super().__init__(message)
         self.message = message
         self.way_out = way_out
+        self.status = status
+        self.reason = reason
 
 
 class SpecInvalid(ReconcileError):
@@ -44,6 +49,10 @@ class SpecInvalid(ReconcileError):
 
 class Unreachable(ReconcileError):
     """No answer from the other side: network, DNS, proxy."""
+
+
+class Unavailable(ReconcileError):
+    """The other side answers, but not now: 429, 500, 502, 503, 504."""
 
 
 class CredentialsMissing(ReconcileError):

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
-Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -21,8 +22,9 @@ class Ref:
 
     @property
     def short(self) -> str:
-        """The last segment of the name: what people call it."""
-        return self.name.rsplit("/", 1)[-1]
+        """The last segment of the name: what people call it. `latest` alone would not say latest of what."""
+        segments = self.name.split("/")
+        return segments[-3] if segments[-1] == "latest" else segments[-1]
 
     @property
     def address(self) -> str:
@@ -58,8 +60,8 @@ class Pending:
         return f"({self.reason})"
 
 
-Value = Json | Pending
-Body = Mapping[str, Value]
+Value: TypeAlias = "Json | Pending"
+Body: TypeAlias = Mapping[str, Value]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +70,12 @@ class Desired:
 
     *body* None wants it gone. *needs* must be in place first. *fixed* fields cannot change on a live resource.
     Under a prefix in *complete* every field is ours, so that one we do not know is a difference.
+    *floors* are numbers of which more is as good: a disk that grew is no difference.
     *effects* says, per field, what changing it does to users. *origins* says which spec line asks, per field;
     the key "" speaks for the whole resource. Writes that share a *lane* never overlap.
+    One that *empties* cannot be deleted (a policy): when the deployment goes, its fields are unset instead.
+    What is *part_of* another resource comes into being by itself but goes with the other.
+    *permanent* things are left alone when the deployment goes, because others may use them; so is what *holds_data*.
     """
 
     ref: Ref
@@ -77,8 +83,11 @@ class Desired:
     needs: tuple[Ref, ...] = ()
     fixed: frozenset[str] = frozenset()
     complete: tuple[str, ...] = ()
+    floors: frozenset[str] = frozenset()
     holds_data: bool = False
     permanent: bool = False
+    empties: bool = False
+    part_of: Ref | None = None
     lane: str = ""
     effects: Mapping[str, str] = field(default_factory=dict[str, str])
     origins: Mapping[str, Origin] = field(default_factory=dict[str, Origin])

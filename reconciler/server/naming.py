@@ -34,6 +34,21 @@ class Names:
         return f"serviceAccount:{self.service_account}"
 
     @property
+    def build_account(self) -> str:
+        """The e-mail of the service account that builds the image."""
+        return f"{self.name}-build@{self.project}.iam.gserviceaccount.com"
+
+    @property
+    def build_account_member(self) -> str:
+        """The builder's identity as IAM policies name it."""
+        return f"serviceAccount:{self.build_account}"
+
+    @property
+    def build_bucket(self) -> str:
+        """The bucket that holds build contexts; its objects go after a week."""
+        return f"{self.project}-{self.name}-build"
+
+    @property
     def location(self) -> str:
         """Parent of everything regional."""
         return f"projects/{self.project}/locations/{self.region}"
@@ -82,6 +97,11 @@ class Names:
     def job(self) -> str:
         """The Cloud Run job that makes and migrates the schema."""
         return f"{self.location}/jobs/{self.name}-migrate"
+
+    @property
+    def migration(self) -> str:
+        """The state of the database's schema; a name of ours, as Google has no such resource."""
+        return f"{self.location}/migrations/{self.name}"
 
     @property
     def service(self) -> str:

@@ -1,0 +1,123 @@
+"""Google's errors in our words: one translation for the three client libraries.
+
+Matched on HTTP status and machine-readable reason, never on `status` alone: Cloud SQL, Cloud Storage and Compute
+leave it out. A disabled API, a missing permission, a missing project and a missing resource are four answers.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from reconciler import errors
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the API said: HTTP *status*, the first *reason* word, its *message* and the *metadata* of ErrorInfo."""
+
+    status: int
+    reason: str
+    message: str
+    metadata: Mapping[str, str]
+
+
+TRANSIENT_STATUS = frozenset({429, 500, 502, 503, 504})
+QUOTA_REASONS = frozenset({"rateLimitExceeded", "userRateLimitExceeded", "quotaExceeded", "RATE_LIMIT_EXCEEDED"})
+
+
+def explain(error: Exception, about: str) -> errors.ReconcileError:
+    """The same failure as one of our errors; *about* says what was being done: "creating the bucket b"."""
+    if isinstance(error, errors.ReconcileError):
+        return error
+    answer = _answer(error)
+    if answer is None:
+        return _without_answer(error, about)
+    return _classified(answer, about)
+
+
+def _classified(answer: Answer, about: str) -> errors.ReconcileError:
+    text = f"{about}: {answer.message}"
+    kind, way_out = _kind_of(answer)
+    return kind(text, way_out=way_out, status=answer.status, reason=answer.reason)
+
+
+def _kind_of(answer: Answer) -> tuple[type[errors.ReconcileError], str]:
+    status, reason = answer.status, answer.reason
+    if status in TRANSIENT_STATUS or reason in QUOTA_REASONS:
+        return errors.Unavailable, "Run it again in a few minutes; what is done stays done."
+    if status == 401:
+        return errors.CredentialsMissing, "Log in again: gcloud auth application-default login."
+    if status == 403 and reason in {"SERVICE_DISABLED", "accessNotConfigured"}:
+        service = answer.metadata.get("service", "the API")
+        return errors.ApiDisabled, f"Enable it: gcloud services enable {service}, or let apply do it."
+    if status == 403:
+        return errors.PermissionMissing, "Ask for the permission that the message names, on this project."
+    if status == 404:
+        return errors.NotThere, ""
+    if status == 409 and reason == "operationInProgress":
+        return errors.Busy, "Another change is running on it; run this again when that has ended."
+    if status in {409, 412} and reason in {"aborted", "ABORTED", "conditionNotMet", "FAILED_PRECONDITION"}:
+        return errors.VersionMoved, "Somebody changed it in the meantime; run this again to see what is there now."
+    if status == 409:
+        return errors.AlreadyThere, ""
+    return errors.Refused, ""
+
+
+def _answer(error: Exception) -> Answer | None:
+    from google.api_core.exceptions import GoogleAPICallError
+    from googleapiclient.errors import HttpError  # pyright: ignore[reportMissingTypeStubs] -- ships no types
+
+    if isinstance(error, HttpError):
+        http = cast("Any", error)
+        return parse(int(http.resp.status), bytes(http.content), str(http))
+    if isinstance(error, GoogleAPICallError):
+        call = cast("Any", error)
+        status = int(call.code or 0)
+        reason = str(call.reason or "") or _first_reason(list(call.errors or [])) or _status_name(call)
+        metadata = {str(k): str(v) for k, v in dict(call.metadata or {}).items()}
+        return Answer(status, reason, str(call.message or call), metadata)
+    return None
+
+
+def parse(status: int, content: bytes, fallback: str) -> Answer:
+    """An error body of either shape (google.rpc.Status, or the classic one with `errors[]`)."""
+    try:
+        error = cast("dict[str, Any]", json.loads(content)["error"])
+        details = cast("list[dict[str, Any]]", error.get("details") or [])
+    except (ValueError, KeyError, TypeError):
+        return Answer(status, "", re.sub(r"\s+", " ", fallback)[:500], {})
+    info = next((d for d in details if str(d.get("@type", "")).endswith("ErrorInfo")), {})
+    reason = str(info.get("reason") or _first_reason(error.get("errors") or []) or error.get("status") or "")
+    return Answer(status, reason, str(error.get("message", fallback)), dict(info.get("metadata") or {}))
+
+
+def _first_reason(entries: list[Any]) -> str:
+    for entry in entries:
+        if isinstance(entry, dict):
+            return str(cast("dict[str, Any]", entry).get("reason", ""))
+    return ""
+
+
+def _without_answer(error: Exception, about: str) -> errors.ReconcileError:
+    from google.auth.exceptions import GoogleAuthError
+
+    if isinstance(error, GoogleAuthError):
+        return errors.CredentialsMissing(
+            f"{about}: {error}",
+            way_out="Log in with: gcloud auth application-default login. To try it without Google Cloud: --sandbox.",
+        )
+    if isinstance(error, OSError | TimeoutError) or type(error).__module__.split(".")[0] in {"httplib2", "requests", "urllib3"}:
+        return errors.Unreachable(
+            f"{about}: no answer ({type(error).__name__}: {error})",
+            way_out="Check the network, the proxy settings, or whether the sandbox runs (mlflow-reconcile sandbox status).",
+        )
+    raise error
+
+
+def _status_name(call: Any) -> str:
+    code = call.grpc_status_code
+    return str(code.name) if code is not None else ""

@@ -1,0 +1,77 @@
+"""What is asked again, how long, and why: the one table of retry policies.
+
+Delays in seconds. Growth is exponential with jitter, so that several runs do not march in step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import tenacity
+
+from reconciler import errors
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Ask again while *again* says so, for at most *budget* seconds, waiting *first* to *longest* in between."""
+
+    again: Callable[[BaseException], bool]
+    budget: float
+    first: float
+    longest: float
+
+
+def _transient(error: BaseException) -> bool:
+    return isinstance(error, errors.Unavailable | errors.Unreachable)
+
+
+def _rejected_before_it_ran(error: BaseException) -> bool:
+    return isinstance(error, errors.Unavailable) and error.status in {429, 503}
+
+
+def _not_yet_enabled(error: BaseException) -> bool:
+    return _transient(error) or isinstance(error, errors.ApiDisabled)
+
+
+def _member_not_yet_known(error: BaseException) -> bool:
+    """A service account is visible to IAM policies some seconds after it was created (recorded: up to a minute)."""
+    unknown = isinstance(error, errors.Refused) and "does not exist" in error.message
+    return _transient(error) or unknown or isinstance(error, errors.VersionMoved)
+
+
+def _sql_busy(error: BaseException) -> bool:
+    """Cloud SQL runs one operation at a time per instance and answers 409 operationInProgress meanwhile."""
+    return _transient(error) or isinstance(error, errors.Busy)
+
+
+READ = Policy(_transient, budget=60, first=0.2, longest=8)
+"""Reads, and writes that may be sent twice because name or version make the second one harmless."""
+
+ONCE = Policy(_rejected_before_it_ran, budget=60, first=0.5, longest=8)
+"""Writes that would do it twice (a secret version, a job's execution): only what surely was not carried out."""
+
+AFTER_ENABLING = Policy(_not_yet_enabled, budget=300, first=0.5, longest=15)
+"""The first call to an API that this run enabled: usable seconds to minutes later."""
+
+IAM = Policy(_member_not_yet_known, budget=180, first=0.3, longest=10)
+"""Read, merge and write an IAM policy: again when the etag moved or a new member is not known yet."""
+
+SQL = Policy(_sql_busy, budget=1800, first=1, longest=20)
+"""Writes to a Cloud SQL instance, which waits its turn behind other people's operations."""
+
+
+def persist(policy: Policy, call: Callable[[], T], pause: Callable[[float], None]) -> T:
+    """The result of *call*, asked again as *policy* says; *pause* waits, and may raise to give up early."""
+    retrying = tenacity.Retrying(
+        retry=tenacity.retry_if_exception(policy.again),
+        stop=tenacity.stop_after_delay(policy.budget),
+        wait=tenacity.wait_random_exponential(multiplier=policy.first, max=policy.longest),
+        sleep=pause,
+        reraise=True,
+    )
+    return retrying(call)

@@ -1,0 +1,125 @@
+"""The Artifact Registry repository that holds the server's images, and cleans up after itself."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Any, ClassVar, cast
+
+from reconciler import errors
+from reconciler.gcp import fields as flat
+from reconciler.gcp import operations
+from reconciler.gcp.cloud import Cloud
+from reconciler.model import Body, Desired, Json, Observed, Ref
+from reconciler.server.naming import Names, labels_of
+from reconciler.spec.deployment import Deployment
+
+DAY = 24 * 60 * 60
+
+
+class Repository:
+    """`artifactregistry.repository`."""
+
+    name: ClassVar[str] = "artifactregistry.repository"
+    api: ClassVar[str] = "artifactregistry.googleapis.com"
+
+    def desired(self, deployment: Deployment, names: Names) -> Iterable[Desired]:
+        """A Docker repository, where the image is built here; its clean-up keeps the newest and drops the untagged."""
+        body: Body = {
+            "format": "DOCKER",
+            "cleanupPolicies.delete-untagged": cast("Json", _delete_untagged()),
+            "cleanupPolicies.delete-old": cast("Json", _delete_old()),
+            "cleanupPolicies.keep-latest": cast("Json", _keep_latest(deployment.image.keep)),
+            "cleanupPolicyDryRun": False,
+            **flat.prefixed("labels", labels_of(deployment)),
+        }
+        yield Desired(
+            ref(names),
+            None if deployment.image.digest else body,
+            fixed=frozenset({"format"}),
+            origins={"": deployment.origin("image"), "cleanupPolicies.keep-latest": deployment.origin("image.keep")},
+        )
+
+    def observe(self, cloud: Cloud, ref: Ref) -> Observed | None:
+        """Format, labels and clean-up policies; the API has no etag for repositories."""
+        found = cloud.found(f"reading repository {ref.short}", _repositories(cloud).get(name=ref.name).execute)
+        if found is None:
+            return None
+        policies = {key: _without_id(value) for key, value in (found.get("cleanupPolicies") or {}).items()}
+        return Observed(
+            ref,
+            {
+                "format": found.get("format"),
+                "cleanupPolicyDryRun": bool(found.get("cleanupPolicyDryRun")),
+                **flat.prefixed("cleanupPolicies", policies),
+                **flat.prefixed("labels", found.get("labels")),
+            },
+        )
+
+    def create(self, cloud: Cloud, desired: Desired) -> None:
+        """Create it and wait; one that is there already is as good."""
+        body = _message({k: v for k, v in (desired.body or {}).items()})
+        parent = desired.ref.name.rsplit("/repositories/", 1)[0]
+        about = f"creating repository {desired.ref.short}"
+        request = _repositories(cloud).create(parent=parent, repositoryId=desired.ref.short, body=body)
+        try:
+            self._wait(cloud, about, cloud.call(about, request.execute))
+        except errors.AlreadyThere:
+            cloud.note("it exists already")
+
+    def update(self, cloud: Cloud, desired: Desired, observed: Observed, fields: Collection[str]) -> None:
+        """PATCH with a mask of the top-level fields concerned; entries of maps that are not ours are kept."""
+        about = f"updating repository {desired.ref.short}"
+        live = cloud.call(about, _repositories(cloud).get(name=desired.ref.name).execute)
+        message = _message({field: (desired.body or {})[field] for field in fields})
+        for key in ("labels", "cleanupPolicies"):
+            if key in message:
+                message[key] = flat.with_map(live.get(key), message[key])
+        request = _repositories(cloud).patch(name=desired.ref.name, updateMask=",".join(sorted(message)), body=message)
+        cloud.call(about, request.execute)
+
+    def delete(self, cloud: Cloud, ref: Ref) -> None:
+        """Delete it with the images in it: they can be built again."""
+        about = f"deleting repository {ref.short}"
+        operation = cloud.found(about, _repositories(cloud).delete(name=ref.name).execute)
+        if operation is not None:
+            self._wait(cloud, about, operation)
+
+    @staticmethod
+    def _wait(cloud: Cloud, about: str, operation: Any) -> None:
+        reader = cloud.api("artifactregistry", "v1").projects().locations().operations()
+        operations.await_operation(
+            cloud, about, operations.SHORT, operation, lambda name: reader.get(name=name).execute(), lambda _running: "waiting"
+        )
+
+
+def ref(names: Names) -> Ref:
+    """The deployment's repository."""
+    return Ref(Repository.name, names.repository)
+
+
+def _repositories(cloud: Cloud) -> Any:
+    return cloud.api("artifactregistry", "v1").projects().locations().repositories()
+
+
+def _delete_untagged() -> dict[str, Any]:
+    return {"action": "DELETE", "condition": {"tagState": "UNTAGGED"}}
+
+
+def _delete_old() -> dict[str, Any]:
+    return {"action": "DELETE", "condition": {"tagState": "ANY", "olderThan": f"{7 * DAY}s"}}
+
+
+def _keep_latest(count: int) -> dict[str, Any]:
+    return {"action": "KEEP", "mostRecentVersions": {"keepCount": count}}
+
+
+def _without_id(policy: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in policy.items() if key != "id"}
+
+
+def _message(body: dict[str, Any]) -> dict[str, Any]:
+    """The API's JSON of flat *body*; each clean-up policy repeats its key as `id`."""
+    policies = {key: {"id": key, **value} for key, value in flat.under("cleanupPolicies", body).items()}
+    labels = flat.under("labels", body)
+    plain = {key: value for key, value in body.items() if "." not in key}
+    return {**plain, **({"cleanupPolicies": policies} if policies else {}), **({"labels": labels} if labels else {})}

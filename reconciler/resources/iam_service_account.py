@@ -1,0 +1,73 @@
+"""The service accounts of a deployment: one that runs the server, one that builds its image."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import ClassVar
+
+from reconciler import errors
+from reconciler.gcp.cloud import Cloud
+from reconciler.model import Desired, Observed, Ref
+from reconciler.server.naming import Names
+from reconciler.spec.deployment import Deployment
+
+
+class ServiceAccount:
+    """`iam.service_account`."""
+
+    name: ClassVar[str] = "iam.service_account"
+    api: ClassVar[str] = "iam.googleapis.com"
+
+    def desired(self, deployment: Deployment, names: Names) -> Iterable[Desired]:
+        """The server's account, and the builder's where the image is built."""
+        origins = {"": deployment.origin("name")}
+        yield Desired(
+            ref(names.project, names.service_account),
+            {"displayName": f"MLflow server {deployment.name}", "disabled": False},
+            origins=origins,
+        )
+        wanted = None if deployment.image.digest else {"displayName": f"Image builder of {deployment.name}", "disabled": False}
+        yield Desired(ref(names.project, names.build_account), wanted, origins=origins)
+
+    def observe(self, cloud: Cloud, ref: Ref) -> Observed | None:
+        """Display name and whether it is disabled; the API leaves out what is empty or false."""
+        accounts = cloud.api("iam", "v1").projects().serviceAccounts()
+        found = cloud.found(f"reading {ref.short}", accounts.get(name=ref.name).execute)
+        if found is None:
+            return None
+        return Observed(
+            ref,
+            {"displayName": found.get("displayName", ""), "disabled": bool(found.get("disabled"))},
+            version=str(found.get("etag", "")),
+        )
+
+    def create(self, cloud: Cloud, desired: Desired) -> None:
+        """Create it; an account that is already there (a retry whose answer was lost) is as good."""
+        body = desired.body or {}
+        account = {"accountId": desired.ref.short.split("@")[0], "serviceAccount": {"displayName": body["displayName"]}}
+        accounts = cloud.api("iam", "v1").projects().serviceAccounts()
+        request = accounts.create(name=f"projects/{cloud.project}", body=account)
+        try:
+            cloud.call(f"creating {desired.ref.short}", request.execute)
+        except errors.AlreadyThere:
+            cloud.note("it exists already")
+
+    def update(self, cloud: Cloud, desired: Desired, observed: Observed, fields: Collection[str]) -> None:
+        """Rename by PATCH; enabling has a verb of its own."""
+        accounts = cloud.api("iam", "v1").projects().serviceAccounts()
+        about = f"updating {desired.ref.short}"
+        if "displayName" in fields:
+            body = {"serviceAccount": {"displayName": (desired.body or {})["displayName"], "etag": observed.version}, "updateMask": "displayName"}
+            cloud.call(about, accounts.patch(name=desired.ref.name, body=body).execute)
+        if "disabled" in fields:
+            cloud.call(about, accounts.enable(name=desired.ref.name, body={}).execute)
+
+    def delete(self, cloud: Cloud, ref: Ref) -> None:
+        """Delete it; Google keeps it for 30 days, to be undeleted."""
+        accounts = cloud.api("iam", "v1").projects().serviceAccounts()
+        cloud.found(f"deleting {ref.short}", accounts.delete(name=ref.name).execute)
+
+
+def ref(project: str, email: str) -> Ref:
+    """The service account with *email*."""
+    return Ref(ServiceAccount.name, f"projects/{project}/serviceAccounts/{email}")

@@ -1,0 +1,91 @@
+"""The APIs that a deployment needs, enabled in its project. Never disabled: others may use them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Any, ClassVar
+
+from reconciler.gcp import operations
+from reconciler.gcp.cloud import Cloud
+from reconciler.model import Desired, Observed, Ref
+from reconciler.server.naming import Names
+from reconciler.spec.deployment import Deployment
+
+NEEDED = (
+    "artifactregistry.googleapis.com",
+    "cloudbuild.googleapis.com",
+    "cloudresourcemanager.googleapis.com",
+    "iam.googleapis.com",
+    "iamcredentials.googleapis.com",
+    "run.googleapis.com",
+    "secretmanager.googleapis.com",
+    "sql-component.googleapis.com",
+    "sqladmin.googleapis.com",
+    "storage.googleapis.com",
+)
+
+
+class EnabledServices:
+    """`serviceusage.services`: one resource per project, one field per API."""
+
+    name: ClassVar[str] = "serviceusage.services"
+    api: ClassVar[str] = "serviceusage.googleapis.com"
+
+    def desired(self, deployment: Deployment, names: Names) -> Iterable[Desired]:
+        """Every API that some kind needs."""
+        yield Desired(
+            ref=ref(names.project),
+            body=dict.fromkeys(NEEDED, "ENABLED"),
+            permanent=True,
+            origins={"": deployment.origin("project")},
+        )
+
+    def observe(self, cloud: Cloud, ref: Ref) -> Observed | None:
+        """The state of each API. The answer also carries the project's number, which `project_number` reads."""
+        services = states(cloud)
+        body = {str(s["name"]).rsplit("/", 1)[-1]: str(s["state"]) for s in services}
+        return Observed(ref, body)
+
+    def create(self, cloud: Cloud, desired: Desired) -> None:
+        """A project always has this resource; only fields of it can be missing."""
+        self.update(cloud, desired, Observed(desired.ref, {}), desired.body or {})
+
+    def update(self, cloud: Cloud, desired: Desired, observed: Observed, fields: Collection[str]) -> None:
+        """Enable *fields*, at most 20 in one request (the API's limit)."""
+        services = cloud.api("serviceusage", "v1").services()
+        parent, wanted = f"projects/{cloud.project}", sorted(fields)
+        about = f"enabling {len(wanted)} APIs"
+        for start in range(0, len(wanted), 20):
+            request = services.batchEnable(parent=parent, body={"serviceIds": wanted[start : start + 20]})
+            operation = cloud.call(about, request.execute)
+            reader = cloud.api("serviceusage", "v1").operations()
+            operations.await_operation(
+                cloud, about, operations.SHORT, operation,
+                lambda name: reader.get(name=name).execute(), lambda _running: "enabling APIs",
+            )  # fmt: skip
+
+    def delete(self, cloud: Cloud, ref: Ref) -> None:
+        """Nothing: an API that one deployment no longer needs may be all that another one lives on."""
+
+
+def ref(project: str) -> Ref:
+    """The project's enabled services."""
+    return Ref(EnabledServices.name, f"projects/{project}/services")
+
+
+def states(cloud: Cloud) -> list[dict[str, Any]]:
+    """The state of every needed API, in one request; raises `PermissionMissing` for a project that is not there."""
+    services = cloud.api("serviceusage", "v1").services()
+    parent = f"projects/{cloud.project}"
+    names = [f"{parent}/services/{name}" for name in NEEDED]
+
+    def read() -> list[dict[str, Any]]:
+        request = services.batchGet(parent=parent, names=names)
+        return cloud.call(f"reading project {cloud.project}", request.execute).get("services", [])
+
+    return cloud.once("serviceusage.states", read)
+
+
+def project_number(cloud: Cloud) -> str:
+    """The project's number: Service Usage names services by it, and is the one API every project has enabled."""
+    return str(states(cloud)[0]["name"]).split("/")[1]

@@ -1,0 +1,115 @@
+"""The database user that the server logs in as.
+
+Google never tells a password, so which version of the secret was set last is noted on the secret, as an annotation:
+what Google's documents name annotations for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Any, ClassVar
+
+from reconciler import errors
+from reconciler.gcp import operations, retries
+from reconciler.gcp.cloud import Cloud
+from reconciler.model import Desired, Observed, Ref
+from reconciler.resources import secretmanager_secret, secretmanager_version, sqladmin_instance
+from reconciler.server.naming import DATABASE_USER, Names
+from reconciler.spec.deployment import Deployment
+
+ANNOTATION = "mlflow-reconcile-password-set"
+TIMEOUT = 60
+
+
+class User:
+    """`sqladmin.user`; its field `password` names the secret version that holds it, never the password."""
+
+    name: ClassVar[str] = "sqladmin.user"
+    api: ClassVar[str] = "sqladmin.googleapis.com"
+
+    def desired(self, deployment: Deployment, names: Names) -> Iterable[Desired]:
+        """One user, whose password is the pinned version of the database's secret."""
+        yield Desired(
+            ref(names),
+            {"password": secretmanager_version.pinned(names.database_secret)},
+            needs=(sqladmin_instance.ref(names), secretmanager_version.ref(names.database_secret)),
+            holds_data=True,
+            lane=sqladmin_instance.lane(names),
+            part_of=sqladmin_instance.ref(names),
+            effects={"password": "running servers keep the old password until they are replaced, in this same apply"},
+            origins={"": deployment.origin("database")},
+        )
+
+    def observe(self, cloud: Cloud, ref: Ref) -> Observed | None:
+        """Whether it is there, and which version of the secret it was given last."""
+        request = _users(cloud).get(project=cloud.project, instance=_instance(ref), name=ref.short)
+        try:
+            found = cloud.found(f"reading database user {ref.short}", request.execute)
+        except errors.Refused:
+            return None
+        if found is None:
+            return None
+        secret = _secret(cloud.project, ref)
+        annotations: dict[str, str] = (secretmanager_secret.read(cloud, secret) or {}).get("annotations") or {}
+        number = annotations.get(ANNOTATION)
+        return Observed(ref, {"password": f"{secret}/versions/{number}" if number else None})
+
+    def create(self, cloud: Cloud, desired: Desired) -> None:
+        """Create the user with the secret's value; one that is there already is given it."""
+        about = f"creating database user {desired.ref.short}"
+        body = {"name": desired.ref.short, "password": _password(cloud, desired)}
+        request = _users(cloud).insert(project=cloud.project, instance=_instance(desired.ref), body=body)
+        try:
+            operation = cloud.call(about, request.execute, retries.SQL)
+        except (errors.AlreadyThere, errors.Refused):
+            if self.observe(cloud, desired.ref) is None:
+                raise
+            self._set_password(cloud, desired)
+            return
+        operations.sql_done(cloud, about, operation)
+        _remember(cloud, desired)
+
+    def update(self, cloud: Cloud, desired: Desired, observed: Observed, fields: Collection[str]) -> None:
+        """Give the user the password of the pinned version."""
+        self._set_password(cloud, desired)
+
+    def delete(self, cloud: Cloud, ref: Ref) -> None:
+        """Nothing: the user owns MLflow's tables and goes with its instance."""
+
+    def _set_password(self, cloud: Cloud, desired: Desired) -> None:
+        about = f"setting the password of database user {desired.ref.short}"
+        body = {"name": desired.ref.short, "password": _password(cloud, desired)}
+        request = _users(cloud).update(project=cloud.project, instance=_instance(desired.ref), name=desired.ref.short, body=body)
+        operations.sql_done(cloud, about, cloud.call(about, request.execute, retries.SQL))
+        _remember(cloud, desired)
+
+
+def ref(names: Names) -> Ref:
+    """The server's database user."""
+    return Ref(User.name, f"{names.instance}/users/{DATABASE_USER}")
+
+
+def _instance(ref: Ref) -> str:
+    return ref.name.split("/")[3]
+
+
+def _secret(project: str, ref: Ref) -> str:
+    return f"projects/{project}/secrets/{_instance(ref)}-db-password"
+
+
+def _users(cloud: Cloud) -> Any:
+    return cloud.api("sqladmin", "v1").users()
+
+
+def _password(cloud: Cloud, desired: Desired) -> str:
+    return secretmanager_version.value_of(cloud, str((desired.body or {})["password"]))
+
+
+def _remember(cloud: Cloud, desired: Desired) -> None:
+    version = str((desired.body or {})["password"])
+    secret, number = version.split("/versions/")
+    about = f"noting the password's version on {secret.rsplit('/', 1)[-1]}"
+    live = cloud.call(about, lambda: cloud.secrets.get_secret(name=secret, retry=None, timeout=TIMEOUT))
+    message = {"name": secret, "annotations": {**dict(live.annotations), ANNOTATION: number}, "etag": live.etag}
+    request = {"secret": message, "update_mask": "annotations"}
+    cloud.call(about, lambda: cloud.secrets.update_secret(request=request, retry=None, timeout=TIMEOUT))

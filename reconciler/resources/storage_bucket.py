@@ -1,0 +1,181 @@
+"""The buckets of a deployment: one for artifacts, one for the image's build contexts."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, ClassVar, cast
+
+from reconciler import errors
+from reconciler.gcp import fields as flat
+from reconciler.gcp.cloud import Cloud
+from reconciler.model import Body, Desired, Json, Observed, Ref
+from reconciler.server.naming import Names, labels_of
+from reconciler.spec.deployment import Deployment, Lifecycle
+
+DAY = 24 * 60 * 60
+
+
+class Bucket:
+    """`storage.bucket`."""
+
+    name: ClassVar[str] = "storage.bucket"
+    api: ClassVar[str] = "storage.googleapis.com"
+
+    def desired(self, deployment: Deployment, names: Names) -> Iterable[Desired]:
+        """The artifact bucket, unless it is somebody else's; the build bucket, where the image is built."""
+        if not deployment.artifacts.existing:
+            yield _artifacts(deployment, names)
+        yield _builds(deployment, names)
+
+    def observe(self, cloud: Cloud, ref: Ref) -> Observed | None:
+        """One bucket; versioned by its metageneration."""
+        bucket = cloud.storage.bucket(ref.short)
+        about = f"reading bucket {ref.short}"
+
+        def read() -> Any:
+            bucket.reload(retry=None, timeout=60)
+            return bucket
+
+        found = cloud.found(about, read)
+        return None if found is None else Observed(ref, _body(found), version=str(found.metageneration))
+
+    def create(self, cloud: Cloud, desired: Desired) -> None:
+        """Create it with everything set, so that it is never open for a moment."""
+        body = desired.body or {}
+        bucket = cloud.storage.bucket(desired.ref.short)
+        _set(bucket, body, body)
+        about = f"creating bucket {desired.ref.short}"
+        try:
+            cloud.call(about, lambda: bucket.create(location=body["location"], retry=None, timeout=60))
+        except errors.AlreadyThere as error:
+            if self.observe(cloud, desired.ref) is None:
+                raise errors.Refused(error.message, way_out="Choose another bucket name: names are shared by all of Google Cloud.") from error
+
+    def update(self, cloud: Cloud, desired: Desired, observed: Observed, fields: Collection[str]) -> None:
+        """PATCH of the changed parts, only while the bucket's metageneration is the one observed."""
+        bucket = cloud.storage.bucket(desired.ref.short)
+        about = f"updating bucket {desired.ref.short}"
+        cloud.call(about, lambda: bucket.reload(retry=None, timeout=60))
+        _set(bucket, desired.body or {}, fields)
+        cloud.call(about, lambda: bucket.patch(if_metageneration_match=int(observed.version), retry=None, timeout=60))
+
+    def delete(self, cloud: Cloud, ref: Ref) -> None:
+        """Empty it, then delete it. Deleted objects stay restorable for the bucket's soft delete time."""
+        bucket = cloud.storage.bucket(ref.short)
+        about = f"deleting bucket {ref.short}"
+        blobs = cloud.found(about, lambda: list(bucket.list_blobs(versions=True, retry=None, timeout=60)))
+        for count, blob in enumerate(blobs or [], start=1):
+            cloud.note(f"deleting object {count} of {len(blobs or [])}")
+            cloud.found(about, lambda blob=blob: blob.delete(retry=None, timeout=60))
+        cloud.found(about, lambda: bucket.delete(retry=None, timeout=60))
+
+
+def ref(bucket: str) -> Ref:
+    """The bucket called *bucket*; names are global, so no project is part of it."""
+    return Ref(Bucket.name, f"projects/_/buckets/{bucket}")
+
+
+def _artifacts(deployment: Deployment, names: Names) -> Desired:
+    lifecycle = deployment.lifecycle
+    at = deployment.origin
+    return Desired(
+        ref(names.bucket),
+        {
+            "location": deployment.region.upper(),
+            "iamConfiguration.uniformBucketLevelAccess": True,
+            "iamConfiguration.publicAccessPrevention": "enforced",
+            "versioning": lifecycle.versioning,
+            "softDeletePolicy.retentionDurationSeconds": lifecycle.soft_delete_days * DAY,
+            "lifecycle": cast("Json", _rules(lifecycle)),
+            **flat.prefixed("labels", labels_of(deployment)),
+        },
+        fixed=frozenset({"location"}),
+        holds_data=True,
+        effects={
+            "lifecycle": "applies to objects that are there already, within a day",
+            "softDeletePolicy.retentionDurationSeconds": "how long deleted objects can be brought back",
+        },
+        origins={
+            "": at("artifacts"),
+            "location": at("region"),
+            "lifecycle": at("lifecycle"),
+            "versioning": at("lifecycle.versioning"),
+            "softDeletePolicy.retentionDurationSeconds": at("lifecycle.soft_delete_days"),
+            **{f"labels.{key}": at(f"labels.{key}") for key in deployment.labels},
+        },
+    )
+
+
+def _builds(deployment: Deployment, names: Names) -> Desired:
+    week = {"action": {"type": "Delete"}, "condition": {"age": 7}}
+    body: Body = {
+        "location": deployment.region.upper(),
+        "iamConfiguration.uniformBucketLevelAccess": True,
+        "iamConfiguration.publicAccessPrevention": "enforced",
+        "lifecycle": cast("Json", [week]),
+        **flat.prefixed("labels", labels_of(deployment)),
+    }
+    wanted = None if deployment.image.digest else body
+    return Desired(ref(names.build_bucket), wanted, fixed=frozenset({"location"}), origins={"": deployment.origin("image")})
+
+
+def _rules(lifecycle: Lifecycle) -> list[dict[str, Any]]:
+    """Lifecycle rules in the API's JSON, in a fixed order."""
+    rules: list[dict[str, Any]] = []
+    for storage_class, days in (
+        ("NEARLINE", lifecycle.nearline_after_days),
+        ("COLDLINE", lifecycle.coldline_after_days),
+        ("ARCHIVE", lifecycle.archive_after_days),
+    ):
+        if days:
+            rules.append({"action": {"type": "SetStorageClass", "storageClass": storage_class}, "condition": {"age": days}})
+    if lifecycle.delete_noncurrent_after_days:
+        rules.append({"action": {"type": "Delete"}, "condition": {"daysSinceNoncurrentTime": lifecycle.delete_noncurrent_after_days}})
+    if lifecycle.abort_uploads_after_days:
+        rules.append({"action": {"type": "AbortIncompleteMultipartUpload"}, "condition": {"age": lifecycle.abort_uploads_after_days}})
+    return rules
+
+
+def _body(bucket: Any) -> dict[str, Json]:
+    configuration = bucket.iam_configuration
+    return {
+        "location": str(bucket.location or ""),
+        "iamConfiguration.uniformBucketLevelAccess": bool(configuration.uniform_bucket_level_access_enabled),
+        "iamConfiguration.publicAccessPrevention": str(configuration.public_access_prevention or "inherited"),
+        "versioning": bool(bucket.versioning_enabled),
+        "softDeletePolicy.retentionDurationSeconds": int(bucket.soft_delete_policy.retention_duration_seconds or 0),
+        "lifecycle": cast("Json", sorted((dict(rule) for rule in bucket.lifecycle_rules), key=_rule_order)),
+        **flat.prefixed("labels", bucket.labels),
+    }
+
+
+_CLASSES = ("NEARLINE", "COLDLINE", "ARCHIVE")
+
+
+def _rule_order(rule: Mapping[str, Any]) -> tuple[int, str]:
+    """Our own order first, so that Google's order of rules is never a difference."""
+    action = rule.get("action", {})
+    order = {"SetStorageClass": 0, "Delete": 1, "AbortIncompleteMultipartUpload": 2}.get(str(action.get("type")), 3)
+    storage_class = str(action.get("storageClass", ""))
+    return order, str(_CLASSES.index(storage_class)) if storage_class in _CLASSES else str(rule)
+
+
+def _set(bucket: Any, body: Body, fields: Iterable[str]) -> None:
+    for field in fields:
+        value: Any = body[field]
+        match field:
+            case "iamConfiguration.uniformBucketLevelAccess":
+                bucket.iam_configuration.uniform_bucket_level_access_enabled = value
+            case "iamConfiguration.publicAccessPrevention":
+                bucket.iam_configuration.public_access_prevention = value
+            case "versioning":
+                bucket.versioning_enabled = value
+            case "softDeletePolicy.retentionDurationSeconds":
+                bucket.soft_delete_policy.retention_duration_seconds = value
+            case "lifecycle":
+                bucket.lifecycle_rules = value
+            case _:
+                pass
+    labels = flat.under("labels", body, fields)
+    if labels:
+        bucket.labels = flat.with_map(bucket.labels, labels)
