@@ -1,0 +1,157 @@
+"""Python environments that stand in for what an image installs with pip; expensive, so kept apart."""
+
+import fcntl
+import hashlib
+import importlib.util
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from reconciler.sandbox.errors import SandboxError
+
+Log = Callable[[str], None]
+# These would put packages where the environment does not look for them.
+_REFUSED = ("-t", "--target", "--user", "--prefix", "--root", "--python", "-e", "--editable")
+_LEFT_OUT = ("--no-cache-dir", "--no-compile", "--compile", "--disable-pip-version-check")
+
+
+@dataclass(frozen=True)
+class PipStep:
+    """One `pip install`: its arguments, and the text of every file that they name, by that name."""
+
+    arguments: tuple[str, ...]
+    files: Mapping[str, str]
+
+
+class InstallError(Exception):
+    """pip failed; the build log has its words."""
+
+
+def cache_folder() -> Path:
+    """Where environments are kept: MLFLOW_RECONCILE_CACHE, else below the user's cache folder."""
+    named = os.environ.get("MLFLOW_RECONCILE_CACHE")
+    if named:
+        return Path(named)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mlflow-reconcile"
+
+
+def key(steps: Sequence[PipStep]) -> str:
+    """The content address of an environment: this Python and every step with its files."""
+    recipe = [[list(step.arguments), dict(step.files)] for step in steps]
+    identity = json.dumps(
+        [platform.python_version(), sys.platform, platform.machine(), recipe], sort_keys=True
+    )
+    return hashlib.sha256(identity.encode()).hexdigest()[:32]
+
+
+def provide(steps: Sequence[PipStep], log: Log) -> Path:
+    """The environment for these steps, built where the cache lacks it. Raises InstallError.
+
+    It is built under another name and renamed when complete, so that what has the right name is complete.
+    """
+    top = cache_folder() / "environments"
+    top.mkdir(parents=True, exist_ok=True)
+    wanted = top / key(steps)
+    if wanted.exists():
+        return wanted
+    with _only_one(top / f"{wanted.name}.lock"):
+        if wanted.exists():
+            return wanted
+        partial = Path(tempfile.mkdtemp(prefix="partial-", dir=top))
+        try:
+            _build(partial, steps, log)
+            _settle(partial, wanted)
+            partial.rename(wanted)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+    return wanted
+
+
+def arguments_error(arguments: Sequence[str]) -> str:
+    """Why these arguments of `pip install` cannot be followed here, or ""."""
+    for argument in arguments:
+        name = argument.partition("=")[0]
+        if name in _REFUSED:
+            return f"pip's option {name} is not understood"
+    return ""
+
+
+@contextmanager
+def _only_one(lock: Path) -> Generator[None]:
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _build(folder: Path, steps: Sequence[PipStep], log: Log) -> None:
+    own_pip = importlib.util.find_spec("pip") is not None
+    options = ["--without-pip"] if own_pip else []
+    made = subprocess.run(
+        [sys.executable, "-m", "venv", *options, str(folder)], capture_output=True, text=True, check=False
+    )
+    if made.returncode != 0:
+        raise SandboxError(
+            f"A Python environment cannot be made: {(made.stdout + made.stderr).strip()[-800:]}"
+        )
+    python = folder / "bin" / "python"
+    pip = [sys.executable, "-m", "pip", "--python", str(python)] if own_pip else [str(python), "-m", "pip"]
+    for step in steps:
+        _install(pip, step, log)
+
+
+def _install(pip: list[str], step: PipStep, log: Log) -> None:
+    with tempfile.TemporaryDirectory(prefix="mlr-pip-") as work:
+        names = {name: str(Path(work) / f"{number}.txt") for number, name in enumerate(step.files)}
+        for name, copy in names.items():
+            Path(copy).write_text(step.files[name])
+        arguments = [
+            names.get(argument, argument) for argument in step.arguments if argument not in _LEFT_OUT
+        ]
+        command = [*pip, "install", "--no-compile", "--disable-pip-version-check", "--no-input", *arguments]
+        # pip needs this machine's own settings: which index, which certificates.
+        environment = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("PYTHON", "VIRTUAL_ENV"))
+        }
+        running = subprocess.Popen(
+            command, cwd=work, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        with running as process:
+            for line in process.stdout or ():
+                log(line.rstrip())
+        if running.returncode != 0:
+            raise InstallError(f"pip install returned a non-zero code: {running.returncode}")
+
+
+def _settle(partial: Path, wanted: Path) -> None:
+    """Write the final place into scripts, and compile: without that MLflow starts twice as slowly."""
+    before, after = os.fsencode(partial), os.fsencode(wanted)
+    for script in (partial / "bin").iterdir():
+        if script.is_symlink() or not script.is_file():
+            continue
+        content = script.read_bytes()
+        if before in content and b"\0" not in content[:1024]:
+            script.write_bytes(content.replace(before, after))
+    compile_all = [
+        "-m",
+        "compileall",
+        "-q",
+        "-j",
+        "0",
+        "-s",
+        str(partial),
+        "-p",
+        str(wanted),
+        str(partial / "lib"),
+    ]
+    # Some packages ship files for other Python versions, so a non-zero end says nothing.
+    subprocess.run([str(partial / "bin" / "python"), *compile_all], capture_output=True, check=False)

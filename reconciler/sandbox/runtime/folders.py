@@ -1,0 +1,61 @@
+"""Where running things live below the sandbox's home, and how long their socket paths may be."""
+
+import hashlib
+import os
+import stat
+import sys
+from pathlib import Path
+
+from reconciler.sandbox.errors import SandboxError
+
+SOCKET_NAME = ".s.PGSQL.5432"
+# sun_path holds 108 bytes on Linux and 104 on macOS, one of them the closing zero.
+SOCKET_PATH_LIMIT = 107 if sys.platform == "linux" else 103
+_RUN_FOLDER_LIMIT = 42
+
+
+def run_folder(home: Path) -> Path:
+    """The folder for sockets: `HOME/run`, or one of ours in /tmp where the home's path is too long.
+
+    Raises SandboxError where somebody else owns the folder in /tmp.
+    """
+    wanted = home / "run"
+    if len(os.fsencode(wanted)) <= _RUN_FOLDER_LIMIT:
+        wanted.mkdir(parents=True, exist_ok=True)
+        wanted.chmod(0o711)
+        return wanted
+    digest = hashlib.sha256(os.fsencode(home.resolve())).hexdigest()[:8]
+    short = Path("/tmp") / f"mlr-{os.getuid()}-{digest}"  # noqa: S108 - owner and type are checked below
+    short.mkdir(mode=0o711, exist_ok=True)
+    found = short.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+        raise SandboxError(f"{short} is not a folder of ours.", "Remove it, or use a shorter --home.")
+    short.chmod(0o711)
+    return short
+
+
+def socket_folder(home: Path, connection_name: str, view: str = "sql") -> Path:
+    """The folder that stands for `/cloudsql/PROJECT:REGION:INSTANCE`, made when missing.
+
+    `view` is "sql" for PostgreSQL's own socket, or a short name for what one revision sees of it.
+    Raises SandboxError where the socket's path would not fit into a socket address.
+    """
+    folder = run_folder(home) / view / connection_name
+    length = len(os.fsencode(folder / SOCKET_NAME))
+    if length > SOCKET_PATH_LIMIT:
+        raise SandboxError(
+            f"The socket path {folder / SOCKET_NAME} has {length} bytes; the limit is {SOCKET_PATH_LIMIT}.",
+            "Shorten the instance name, or give the sandbox a shorter --home.",
+        )
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def open_path(folder: Path, top: Path) -> None:
+    """Let other users pass through `folder` and its parents down from `top`, without listing anything."""
+    for step in (folder, *folder.parents):
+        mode = stat.S_IMODE(step.stat().st_mode)
+        if mode & 0o001 == 0:
+            step.chmod(mode | 0o011)
+        if step == top:
+            return
