@@ -1,0 +1,187 @@
+"""Long-running operations: started by a service, finished by a thread, resumed after a crash.
+
+A service registers what an operation does under a kind ("artifactregistry.create") when its `methods(world)` is built,
+and starts one with JSON arguments. An operation that was running when the sandbox died runs again at the next start,
+so a work function must be able to run twice.
+
+Shapes: `longrunning` is google.longrunning.Operation (`done` left out while false; an error is a google.rpc.Status);
+`sql` is sql#operation (status PENDING, RUNNING, DONE; errors under `error.errors[]`).
+"""
+
+from __future__ import annotations
+
+import threading
+import traceback
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+from reconciler.sandbox.errors import ApiError, rpc
+from reconciler.sandbox.store import Body, Exists, Missing, Store
+
+Shape = Literal["longrunning", "sql"]
+Progress = Callable[[Mapping[str, Any]], None]
+"""Replaces the metadata of a longrunning operation, or merges fields into a sql operation."""
+Work = Callable[[Mapping[str, Any], Progress], Mapping[str, Any] | None]
+"""(arguments, progress) -> the response of a longrunning operation, or extra fields of a sql one. Raises ApiError."""
+KIND = "operation"
+
+
+class Operations:
+    """The operations of every API, by their full name. Names are unique over all APIs."""
+
+    def __init__(self, store: Store, now: Callable[[], str]) -> None:
+        self._store = store
+        self._now = now
+        self._work: dict[str, Work] = {}
+        self._changed = threading.Condition()
+        self._threads: set[threading.Thread] = set()
+
+    def register(self, kind: str, work: Work) -> None:
+        """Say what operations of *kind* do."""
+        self._work[kind] = work
+
+    def start(
+        self,
+        kind: str,
+        name: str,
+        arguments: Mapping[str, Any],
+        *,
+        shape: Shape = "longrunning",
+        wire: Mapping[str, Any] | None = None,
+        lock: str = "",
+    ) -> dict[str, Any]:
+        """Begin an operation and return its wire form, not done.
+
+        *wire* holds the fields it starts with (metadata, or a sql operation's targetId and so on). *lock*: while one
+        operation with this lock runs, another start raises Busy.
+        """
+        first: dict[str, Any] = {"name": name, **(wire or {})}
+        if shape == "sql":
+            first.setdefault("status", "PENDING")
+        record: Body = {"kind": kind, "shape": shape, "arguments": dict(arguments), "lock": lock, "wire": first}
+        record["done"] = False
+        with self._store.transaction():
+            if lock and (other := self.running(lock)):
+                raise Busy(other)
+            self._store.create(KIND, name, record)
+        self._spawn(name)
+        return first
+
+    def finished(self, name: str, wire: Mapping[str, Any]) -> dict[str, Any]:
+        """Keep an operation that was over at once, and return its wire form."""
+        whole = {"name": name, **wire}
+        record: Body = {"kind": "", "shape": "longrunning", "arguments": {}, "lock": "", "wire": whole, "done": True}
+        try:
+            self._store.create(KIND, name, record)
+        except Exists:
+            self._store.put(KIND, name, record)
+        return whole
+
+    def get(self, name: str) -> dict[str, Any] | None:
+        """The wire form as of now, or None."""
+        record = self._store.get(KIND, name)
+        return None if record is None else record["wire"]
+
+    def list(self, prefix: str) -> list[dict[str, Any]]:
+        """The wire forms of all operations whose name starts with *prefix*."""
+        return [record["wire"] for _, record in self._store.list(KIND, prefix)]
+
+    def running(self, lock: str) -> str | None:
+        """The name of the operation that holds *lock*, or None."""
+        for name, record in self._store.list(KIND):
+            if record["lock"] == lock and not record["done"]:
+                return name
+        return None
+
+    def wait(self, name: str, seconds: float) -> dict[str, Any] | None:
+        """The wire form once the operation is done or *seconds* are over."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._done(name), seconds)
+        return self.get(name)
+
+    def resume(self) -> None:
+        """Run again whatever was running when the sandbox stopped. Call once, after all kinds are registered."""
+        for name, record in self._store.list(KIND):
+            if not record["done"]:
+                self._spawn(name)
+
+    def join(self, seconds: float) -> None:
+        """Wait for the running operations, at most *seconds* for each: part of stopping in order."""
+        for thread in list(self._threads):
+            thread.join(seconds)
+
+    def _done(self, name: str) -> bool:
+        record = self._store.get(KIND, name)
+        return record is None or bool(record["done"])
+
+    def _spawn(self, name: str) -> None:
+        thread = threading.Thread(target=self._run, args=(name,), name=f"operation {name}", daemon=True)
+        self._threads.add(thread)
+        thread.start()
+
+    def _run(self, name: str) -> None:
+        try:
+            record = self._store.get(KIND, name)
+            if record is not None:
+                self._finish(name, record)
+        finally:
+            self._threads.discard(threading.current_thread())
+            with self._changed:
+                self._changed.notify_all()
+
+    def _finish(self, name: str, record: Body) -> None:
+        sql = record["shape"] == "sql"
+        progress = self._progress(name, sql=sql)
+        if sql:
+            progress({"status": "RUNNING", "startTime": self._now()})
+        error: ApiError | None = None
+        answer: Mapping[str, Any] | None = None
+        try:
+            answer = self._work[record["kind"]](record["arguments"], progress)
+        except ApiError as raised:
+            error = raised
+        except Exception as raised:  # noqa: BLE001 the operation must end whatever its work does
+            traceback.print_exc()
+            error = ApiError(500, f"The sandbox failed: {raised!r}; its log has the details.")
+
+        def close(current: Body) -> Body:
+            wire: dict[str, Any] = current["wire"]
+            wire.update(_sql_end(answer, error, self._now()) if sql else _longrunning_end(answer, error))
+            return {**current, "wire": wire, "done": True}
+
+        self._store.update(KIND, name, close)
+
+    def _progress(self, name: str, *, sql: bool) -> Progress:
+        def report(fields: Mapping[str, Any]) -> None:
+            def change(current: Body) -> Body:
+                wire = {**current["wire"], **(dict(fields) if sql else {"metadata": dict(fields)})}
+                return {**current, "wire": wire}
+
+            try:
+                self._store.update(KIND, name, change)
+            except Missing:
+                return  # reset or deleted while it ran; its end has nobody to tell either
+
+        return report
+
+
+class Busy(Exception):  # noqa: N818 the state of affairs, not a fault: services turn it into their own error
+    """Another operation holds the lock; *running* is its name."""
+
+    def __init__(self, running: str) -> None:
+        super().__init__(running)
+        self.running = running
+
+
+def _longrunning_end(answer: Mapping[str, Any] | None, error: ApiError | None) -> dict[str, Any]:
+    if error is not None:
+        return {"done": True, "error": rpc(error)}
+    return {"done": True, "response": dict(answer or {})}
+
+
+def _sql_end(answer: Mapping[str, Any] | None, error: ApiError | None, now: str) -> dict[str, Any]:
+    end: dict[str, Any] = {"status": "DONE", "endTime": now, **(answer or {})}
+    if error is not None:
+        entry = {"kind": "sql#operationError", "code": error.reason, "message": error.message}
+        end["error"] = {"kind": "sql#operationErrors", "errors": [entry]}
+    return end
