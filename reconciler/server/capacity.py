@@ -1,0 +1,97 @@
+"""How much a deployment needs and a machine gives: memory in MiB, database connections.
+
+Measured with MLflow 3.17.2 behind nginx on Linux (proportional set size, idle): one uvicorn worker started
+directly and nginx 246 MiB; each further worker about 200 (416, 618 and 963 MiB with 1, 2 and 4 under MLflow's
+own supervisor); the job runner with its consumers 900 to 1330 more. Connections as observed under load: never
+more than workers × 2 engines × (pool + overflow), and 2 beside them for starting and migrating.
+"""
+
+from __future__ import annotations
+
+FIRST_WORKER = 250
+FURTHER_WORKER = 200
+JOB_RUNNER = 1330
+WORKING_ROOM = 128
+"""MiB that requests need beside the idle processes: results of searches, one upload's buffers."""
+
+ENGINES = 2
+"""A worker opens one pool for tracking and one for the model registry."""
+BESIDE_THE_POOLS = 2
+RESERVED_SLOTS = 3
+"""PostgreSQL keeps these for superusers (superuser_reserved_connections)."""
+
+SHARED_CORE = {"db-f1-micro": 25, "db-g1-small": 50}
+BY_MEMORY = ((120, 1000), (60, 800), (30, 600), (15, 500), (7.5, 400), (6, 200), (3.75, 100))
+"""Cloud SQL's default max_connections for PostgreSQL: from this many GiB of memory on, that many."""
+
+
+def tier_memory(tier: str) -> float:
+    """The memory of a Cloud SQL *tier* in GiB. Raises ValueError for a tier this module does not know."""
+    match tier.split("-"):
+        case ["db", "f1", "micro"]:
+            return 0.6
+        case ["db", "g1", "small"]:
+            return 1.7
+        case ["db", "custom", _, megabytes]:
+            return int(megabytes) / 1024
+        case ["db", "perf", "optimized", "N", cpus]:
+            return int(cpus) * 8.0
+        case _:
+            raise ValueError(f"unknown Cloud SQL tier {tier}")
+
+
+def max_connections(tier: str) -> int:
+    """PostgreSQL's max_connections on *tier*, as Cloud SQL sets it by default. Raises ValueError."""
+    if tier in SHARED_CORE:
+        return SHARED_CORE[tier]
+    memory = tier_memory(tier)
+    return next(
+        (connections for least, connections in BY_MEMORY if memory >= least), SHARED_CORE["db-f1-micro"]
+    )
+
+
+def usable_connections(tier: str) -> int:
+    """What of max_connections an ordinary user gets. Raises ValueError."""
+    return max_connections(tier) - RESERVED_SLOTS
+
+
+def connections_per_instance(workers: int, pool_size: int, pool_overflow: int) -> int:
+    """The most connections that one instance of the server holds at a time."""
+    return workers * ENGINES * (pool_size + pool_overflow) + BESIDE_THE_POOLS
+
+
+def connections_needed(max_instances: int, workers: int, pool_size: int, pool_overflow: int) -> int:
+    """The most connections that all instances hold together."""
+    return max_instances * connections_per_instance(workers, pool_size, pool_overflow)
+
+
+def idle_memory(workers: int, *, job_runner: bool) -> int:
+    """MiB that an instance holds when nobody asks it anything."""
+    return FIRST_WORKER + (workers - 1) * FURTHER_WORKER + (JOB_RUNNER if job_runner else 0)
+
+
+def memory_needed(workers: int, *, job_runner: bool) -> int:
+    """The least MiB that an instance works in."""
+    return idle_memory(workers, job_runner=job_runner) + WORKING_ROOM
+
+
+def largest_artifact(memory: int, workers: int, *, job_runner: bool) -> int:
+    """The largest artifact, in MiB, that passes through an instance with *memory* MiB, one at a time.
+
+    The whole file lies in a temporary folder meanwhile, which is memory on Cloud Run; the upload to the
+    bucket takes about 24 MiB beside it with the chunk size that we set.
+    """
+    return max(0, memory - idle_memory(workers, job_runner=job_runner) - 24)
+
+
+def mebibytes(memory: str) -> int:
+    """A quantity such as 512Mi or 2Gi in MiB. Raises ValueError."""
+    number, unit = memory[:-2], memory[-2:]
+    if unit not in {"Mi", "Gi"} or not number.isdecimal():
+        raise ValueError(f"{memory} is not a whole number of Mi or Gi")
+    return int(number) * (1024 if unit == "Gi" else 1)
+
+
+def quantity(memory: int) -> str:
+    """MiB as Cloud Run writes them: whole Gi where it comes out even."""
+    return f"{memory // 1024}Gi" if memory % 1024 == 0 else f"{memory}Mi"

@@ -1,0 +1,62 @@
+"""Environment variables that a spec's server.env may not set, each with the reason."""
+
+from __future__ import annotations
+
+import re
+
+DERIVED = {
+    "MLFLOW_DB_HOST": "database",
+    "MLFLOW_DB_NAME": "database",
+    "MLFLOW_DB_USER": "database",
+    "MLFLOW_DB_PASSWORD": "database",
+    "MLFLOW_BACKEND_STORE_URI": "database",
+    "MLFLOW_REGISTRY_STORE_URI": "database",
+    "MLFLOW_TRACKING_URI": "database",
+    "MLFLOW_ARTIFACTS_DESTINATION": "artifacts",
+    "MLFLOW_DEFAULT_ARTIFACT_ROOT": "artifacts",
+    "MLFLOW_SERVE_ARTIFACTS": "artifacts",
+    "FRONT_AUTH": "auth.mode",
+    "FRONT_USERNAME": "auth.username",
+    "FRONT_PASSWORD": "auth.mode",
+    "MLFLOW_WORKERS": "server.workers",
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "server.job_runner",
+    "MLFLOW_SERVER_ALLOWED_HOSTS": "name",
+    "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS": "name",
+    "MLFLOW_DISABLE_TELEMETRY": "server.telemetry",
+    "DO_NOT_TRACK": "server.telemetry",
+    "MLFLOW_SQLALCHEMYSTORE_POOL_SIZE": "server.pool_size",
+    "MLFLOW_SQLALCHEMYSTORE_MAX_OVERFLOW": "server.pool_overflow",
+    "MLFLOW_GCS_UPLOAD_CHUNK_SIZE": "memory",
+}
+"""What is derived from the spec, and the key that it is derived from."""
+
+REFUSED = {
+    "MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE": "it lets any web page use a visitor's login",
+    "MLFLOW_SQLALCHEMYSTORE_POOLCLASS": "the number of connections could no longer be known",
+    "MLFLOW_HOST": "MLflow listens only behind the front door",
+    "MLFLOW_PORT": "MLflow listens only behind the front door",
+    "MLFLOW_UVICORN_OPTS": "MLflow listens only behind the front door",
+    "MLFLOW_GUNICORN_OPTS": "MLflow listens only behind the front door",
+}
+
+CLOUD_RUN = re.compile(r"PORT|K_.*|CLOUD_RUN_.*|X_GOOGLE_.*")
+PRIVATE = re.compile(r"_MLFLOW_SERVER_.*|_MLFLOW_SGI_.*")
+SECRET = re.compile(r"(^|_)(PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|CREDENTIALS?|API_?KEY|PRIVATE_?KEY)(_|$)")
+
+
+def objection(name: str) -> str:
+    """Why server.env may not set *name*; "" when it may."""
+    if name in DERIVED:
+        return f"is derived from {DERIVED[name]}"
+    if name in REFUSED:
+        return f"is refused: {REFUSED[name]}"
+    if CLOUD_RUN.fullmatch(name):
+        return "is reserved by Cloud Run"
+    if PRIVATE.fullmatch(name):
+        return "is MLflow's private business, and set by the image"
+    return ""
+
+
+def looks_secret(name: str) -> bool:
+    """Whether a variable of that *name* usually holds a secret."""
+    return bool(SECRET.search(name.upper()))

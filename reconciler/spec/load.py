@@ -1,0 +1,178 @@
+"""From a YAML file to a deployment, or to everything that is wrong with it.
+
+Imports nothing but the standard library, PyYAML and jsonschema, so that checking a spec is quick.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path as FilePath
+from typing import Any, cast
+
+from reconciler.errors import SpecInvalid
+from reconciler.model import Origin
+from reconciler.spec import schema as contract
+from reconciler.spec.deployment import (
+    Artifacts,
+    Auth,
+    Backups,
+    Database,
+    Deployment,
+    Image,
+    Lifecycle,
+    Maintenance,
+    Networking,
+    Scaling,
+    Server,
+)
+from reconciler.spec.finding import Finding, Path, Problem, UnreadableError, dotted, parents
+from reconciler.spec.rules import problems
+from reconciler.spec.source import read_text
+from reconciler.spec.tree import parse
+from reconciler.spec.values import Reading, read_values
+
+
+def load(path: str | os.PathLike[str]) -> Deployment:
+    """The deployment that the spec at *path* describes. Raises SpecInvalid with every finding."""
+    deployment, findings = read(path)
+    if deployment is None:
+        raise invalid(findings)
+    return deployment
+
+
+def check(path: str | os.PathLike[str]) -> list[Finding]:
+    """Everything there is to say about the spec at *path*, in the file's order; warnings too."""
+    return read(path)[1]
+
+
+def invalid(findings: Iterable[Finding]) -> SpecInvalid:
+    """The error for *findings*, of which at least one is an error; warnings are left out."""
+    errors = [str(finding) for finding in findings if finding.severity == "error"]
+    count = f"{len(errors)} thing{'s are' if len(errors) > 1 else ' is'} wrong with the spec"
+    return SpecInvalid("\n".join([f"{count}:", *errors]))
+
+
+def read(path: str | os.PathLike[str]) -> tuple[Deployment | None, list[Finding]]:
+    """The deployment, None if the spec has errors, and all findings in the file's order.
+
+    Whatever the file holds, this does not raise.
+    """
+    file = os.fspath(path)
+    try:
+        text, findings = read_text(FilePath(file), file)
+        root, more = parse(text, file)
+    except UnreadableError as unreadable:
+        return None, list(unreadable.findings)
+    reading = read_values(root, file)
+    findings += _with_keys(more, reading) + reading.findings
+    deployment = _judge(reading, findings)
+    findings.sort(key=lambda finding: (finding.line, finding.column))
+    if any(finding.severity == "error" for finding in findings):
+        return None, _first(findings)
+    return deployment, _first(findings)
+
+
+def _judge(reading: Reading, findings: list[Finding]) -> Deployment | None:
+    """Hold *reading* against schema and rules, adding to *findings*; None where it is no spec at all."""
+    rules = contract.load_schema()
+    if not isinstance(reading.value, dict):
+        if () not in reading.bad:
+            line, column = reading.values[()]
+            message = "is not a mapping of keys to values"
+            findings.append(
+                Finding(reading.file, line, column, "", message, "begin with version: 1 and name: …")
+            )
+        return None
+    value = contract.canonical(rules, reading.value)
+    faults = contract.faults(rules, value, reading.bad)
+    findings += [_located(fault, reading) for fault in faults]
+    bad = reading.bad | {fault.path for fault in faults} | {fault.meant for fault in faults if fault.meant}
+    deployment = build(contract.fill(rules, value, bad), reading)
+    wrong = {dotted(path) for path in bad}
+    for problem in problems(deployment):
+        if not any(_touches(key, wrong) for key in problem.keys):
+            findings.append(_placed(problem, reading))
+    return deployment
+
+
+def _touches(key: str, wrong: set[str]) -> bool:
+    """Whether *key*, something around it or something inside it is already reported."""
+    return any(part in wrong for part in parents(key)) or any(bad.startswith(f"{key}.") for bad in wrong)
+
+
+def _located(fault: contract.Fault, reading: Reading) -> Finding:
+    """*fault* with its line: of the key or of the value, or of the section where a key is missing."""
+    places = reading.keys if fault.at_key else reading.values
+    path: Path = fault.path
+    while path not in places and path:
+        path = path[:-1]
+        places = reading.values
+    line, column = places[path]
+    return Finding(reading.file, line, column, dotted(fault.path), fault.message, fault.way_out)
+
+
+def _placed(problem: Problem, reading: Reading) -> Finding:
+    """*problem* with its line: of the first of its keys in the file, else of what is around that."""
+    places = {dotted(path): place for path, place in reading.values.items()}
+    given = [key for key in problem.keys if key in places]
+    around = next((part for part in parents(problem.keys[0]) if part in places), "")
+    line, column = places[given[0] if given else around]
+    ways = ", or ".join(problem.ways_out)
+    return Finding(reading.file, line, column, problem.keys[0], problem.message, ways, problem.severity)
+
+
+def _with_keys(findings: list[Finding], reading: Reading) -> list[Finding]:
+    """Findings of the parser, which knows lines, with the key that stands there."""
+    keys = {place: dotted(path) for path, place in reading.values.items()}
+    return [
+        replace(finding, key=keys.get((finding.line, finding.column), finding.key)) for finding in findings
+    ]
+
+
+def _first(findings: list[Finding]) -> list[Finding]:
+    """As many findings as anybody reads, and how many more there are."""
+    most = contract.MOST_FAULTS
+    if len(findings) <= most:
+        return findings
+    last = findings[most]
+    errors = any(finding.severity == "error" for finding in findings[most:])
+    message = f"{len(findings) - most} more findings follow"
+    rest = Finding(last.file, last.line, last.column, "", message, "", "error" if errors else "warning")
+    return [*findings[:most], rest]
+
+
+def build(filled: Any, reading: Reading) -> Deployment:
+    """The frozen deployment of *filled*, which satisfies the schema with every default in place."""
+    values = cast(dict[str, Any], filled)
+    auth: dict[str, Any] = {**values["auth"], "invokers": tuple(values["auth"]["invokers"])}
+    server: dict[str, Any] = {**values["server"], "env": dict(values["server"]["env"])}
+    database: dict[str, Any] = {
+        **values["database"],
+        "backups": Backups(**values["database"]["backups"]),
+        "maintenance": Maintenance(**values["database"]["maintenance"]),
+    }
+    return Deployment(
+        version=values["version"],
+        name=values["name"],
+        project=values["project"],
+        region=values["region"],
+        labels=dict(values["labels"]),
+        networking=Networking(**values["networking"]),
+        auth=Auth(**auth),
+        scaling=Scaling(**values["scaling"]),
+        memory=values["memory"],
+        cpu=values["cpu"],
+        lifecycle=Lifecycle(**values["lifecycle"]),
+        database=Database(**database),
+        artifacts=Artifacts(**values["artifacts"]),
+        server=Server(**server),
+        image=Image(**values["image"]),
+        file=reading.file,
+        origins={
+            dotted(path): Origin(reading.file, (reading.keys.get(path) or place)[0], dotted(path))
+            for path, place in reading.values.items()
+            if path
+        },
+    )

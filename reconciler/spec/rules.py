@@ -1,0 +1,156 @@
+"""What the schema cannot say: rules over the whole deployment.
+
+A rule is a function that yields problems, each with the two cheapest ways out. Rules see only the deployment,
+so they hold for any source of one; where a key stands is found afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from reconciler.server import reserved, versions
+from reconciler.spec import rules_capacity, rules_database, rules_storage
+from reconciler.spec.deployment import Deployment
+from reconciler.spec.finding import Problem
+from reconciler.spec.members import complaint
+from reconciler.spec.regions import REGIONS, nearest
+
+Rule = Callable[[Deployment], Iterator[Problem]]
+
+
+def public_is_acknowledged(deployment: Deployment) -> Iterator[Problem]:
+    """A server without login must be meant."""
+    auth = deployment.auth
+    if auth.mode == "none" and not auth.acknowledge_public:
+        yield Problem(
+            ("auth.mode", "auth.acknowledge_public"),
+            "none lets everybody who can reach the server read, change and delete everything in it",
+            ("choose mode basic or iam", "write acknowledge_public: true"),
+        )
+
+
+def iam_has_invokers(deployment: Deployment) -> Iterator[Problem]:
+    """A server that nobody may call is no use."""
+    auth = deployment.auth
+    if auth.mode == "iam" and not auth.invokers:
+        yield Problem(
+            ("auth.mode", "auth.invokers"),
+            "iam without invokers makes a server that nobody may call",
+            ("list who may, as in invokers: [group:ml@acme.example]", "choose mode basic"),
+        )
+    if auth.mode != "iam" and auth.invokers:
+        yield Problem(
+            ("auth.invokers", "auth.mode"),
+            f"means nothing with mode {auth.mode}: nobody is given anything",
+            ("choose mode iam", "remove invokers"),
+            "warning",
+        )
+
+
+def invokers_are_members(deployment: Deployment) -> Iterator[Problem]:
+    """Each invoker is an IAM member as Google writes it."""
+    seen: dict[str, int] = {}
+    for position, member in enumerate(deployment.auth.invokers):
+        key = f"auth.invokers.{position}"
+        if found := complaint(member):
+            yield Problem((key, "auth.mode"), *found)
+        elif member.lower() in seen:
+            yield Problem((key,), "is the same member as another entry", ("keep one of the two",))
+        seen[member.lower()] = position
+
+
+def instances_fit(deployment: Deployment) -> Iterator[Problem]:
+    """The fewest instances are not more than the most."""
+    least, most = deployment.scaling.min_instances, deployment.scaling.max_instances
+    if least > most:
+        yield Problem(
+            ("scaling.min_instances", "scaling.max_instances"),
+            f"{least} is more than max_instances ({most})",
+            (f"min_instances: {most}", f"max_instances: {least}"),
+        )
+
+
+def region_is_known(deployment: Deployment) -> Iterator[Problem]:
+    """An unheard-of region is probably misspelt; but Google opens new ones, so it is only a warning."""
+    if deployment.region not in REGIONS:
+        near = nearest(deployment.region)
+        yield Problem(
+            ("region",),
+            f"{deployment.region} is not a Cloud Run region that this version knows",
+            (f"did you mean {near}?",) if near else ("gcloud run regions list prints them",),
+            "warning",
+        )
+
+
+def version_is_known(deployment: Deployment) -> Iterator[Problem]:
+    """MLflow's version installs and is not known to fail."""
+    version = deployment.server.version
+    if why := versions.objection(version):
+        yield Problem(
+            ("server.version",), f"{version} cannot be used: {why}", (f'write "{versions.NEWEST}"',)
+        )
+    elif version != versions.NEWEST:
+        message = f"{version} works, but only {versions.NEWEST} is tested with this version of the program"
+        yield Problem(("server.version",), message, (f'write "{versions.NEWEST}"',), "warning")
+
+
+def environment_is_free(deployment: Deployment) -> Iterator[Problem]:
+    """The extra environment sets nothing that is derived, reserved or secret."""
+    for name, value in deployment.server.env.items():
+        key = f"server.env.{name}"
+        if why := reserved.objection(name):
+            source = reserved.DERIVED.get(name)
+            ways = (f"set {source} instead",) if source else ()
+            yield Problem((key,), why, (*ways, "remove it"))
+        elif value and reserved.looks_secret(name):
+            yield Problem(
+                (key,),
+                "looks like a secret, and everybody who may view the project can read it there",
+                ("keep it in Secret Manager and read it from your code", "rename it if it is none"),
+                "warning",
+            )
+
+
+def labels_are_free(deployment: Deployment) -> Iterator[Problem]:
+    """The two labels that mark a resource as ours are not the user's."""
+    for own in ("managed-by", "mlflow-deployment"):
+        if own in deployment.labels:
+            message = "is how mlflow-reconcile recognises its own resources"
+            yield Problem((f"labels.{own}",), message, ("choose another key", "remove it"))
+
+
+def job_runner_keeps_running(deployment: Deployment) -> Iterator[Problem]:
+    """Background jobs live in the instance: without CPU they stall, without an instance they are lost."""
+    scaling = deployment.scaling
+    if not deployment.server.job_runner:
+        return
+    if scaling.min_instances < 1:
+        message = "true loses its jobs when the last instance stops"
+        ways = ("scaling.min_instances: 1", "job_runner: false")
+        yield Problem(("server.job_runner", "scaling.min_instances"), message, ways)
+    if not scaling.cpu_always_on:
+        message = "true stalls between requests, when Cloud Run takes the CPU away"
+        ways = ("scaling.cpu_always_on: true", "job_runner: false")
+        yield Problem(("server.job_runner", "scaling.cpu_always_on"), message, ways)
+
+
+RULES: tuple[Rule, ...] = (
+    public_is_acknowledged,
+    iam_has_invokers,
+    invokers_are_members,
+    instances_fit,
+    region_is_known,
+    version_is_known,
+    environment_is_free,
+    labels_are_free,
+    job_runner_keeps_running,
+    *rules_capacity.RULES,
+    *rules_database.RULES,
+    *rules_storage.RULES,
+)
+
+
+def problems(deployment: Deployment) -> Iterator[Problem]:
+    """Everything the rules have to say about *deployment*."""
+    for rule in RULES:
+        yield from rule(deployment)
