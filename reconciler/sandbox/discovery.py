@@ -73,6 +73,8 @@ class Document:
     version: str
     host: str
     """"secretmanager.googleapis.com"."""
+    title: str
+    """"Secret Manager API"."""
     methods: Sequence[Described]
     global_parameters: Mapping[str, Mapping[str, Any]]
     schemas: Schemas
@@ -162,7 +164,7 @@ def load(api: str, version: str) -> Document:
     below = whole.get("servicePath", "")
     methods = tuple(_described(api, version, below, one, schemas) for one in _walk(whole))
     host = whole["rootUrl"].removeprefix("https://").rstrip("/")
-    return Document(api, version, host, methods, whole.get("parameters", {}), schemas)
+    return Document(api, version, host, whole["title"], methods, whole.get("parameters", {}), schemas)
 
 
 def _walk(node: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

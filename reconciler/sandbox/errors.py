@@ -8,7 +8,6 @@ IAM, Resource Manager and Service Usage carry both.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from http import HTTPStatus
 from typing import Any, Final
 
 RPC_STATUS: Final = {
@@ -120,9 +119,14 @@ def bad_request(violations: Sequence[tuple[str, str]]) -> ApiError:
 def not_emulated(method: str, path: str, known_as: str = "") -> ApiError:
     """The answer to what the sandbox does not do: never a 5xx, which clients would retry for half a minute."""
     what = f" ({known_as})" if known_as else ""
-    phrase = HTTPStatus(404).phrase.lower()
-    text = f"The sandbox does not emulate {method} {path}{what}: {phrase}."
-    return ApiError(404, text, reason="sandboxNotEmulated")
+    detail = {
+        "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+        "reason": "sandboxNotEmulated",
+        "domain": "sandbox",
+        "metadata": {"method": method, "path": path, "knownAs": known_as},
+    }
+    text = f"The sandbox does not emulate {method} {path}{what}."
+    return ApiError(404, text, reason="sandboxNotEmulated", details=[detail])
 
 
 class SandboxError(Exception):

@@ -65,6 +65,8 @@ class Request:
     """The unread body of a media upload; None elsewhere (then *raw* and *body* hold it)."""
     media: bool = False
     """Reached through the /upload/ or /download/ path of the method."""
+    check_body: Callable[[Any], dict[str, Any]] = dict
+    """Checks a body that the framework could not see (inside a multipart upload) as it would have."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,181 @@
+"""Who calls, on which project, and whether they may: the checks that come before every API method."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+from urllib.parse import parse_qs
+
+from reconciler.sandbox.discovery import Described, Document
+from reconciler.sandbox.errors import ApiError
+from reconciler.sandbox.identities import OPERATOR
+from reconciler.sandbox.world import Request, Visit, World
+
+_IN_NAME: Final = re.compile(r"^/?(?:projects|namespaces)/([^/:]+)")
+_ACCOUNT: Final = re.compile(r"^projects/-/serviceAccounts/[^@/]+@([a-z0-9-]+)\.iam\.gserviceaccount\.com")
+_DEFAULT_ACCOUNT: Final = re.compile(r"^projects/-/serviceAccounts/(\d+)-compute@developer\.gserviceaccount\.com")
+NAMES: Final = ("name", "parent", "resource")
+ALWAYS_ON: Final = frozenset({"serviceusage"})
+"""What works in a project where nothing was enabled yet."""
+SERVICE: Final = {"sqladmin": "cloudsql", "cloudresourcemanager": "resourcemanager", "iamcredentials": "iam"}
+"""How permissions call an API, where it is not the API's own name."""
+_VERBS: Final = {"insert": "create", "patch": "update", "batchGet": "get", "batchEnable": "enable", "undelete": "undelete"}
+_CHECKED_INSIDE: Final = frozenset({"testIamPermissions", "search"})
+_PLAIN: Final = frozenset({"storage", "iamcredentials"})
+"""APIs whose services check permissions themselves: buckets are in no project's path; tokens go by account."""
+
+
+def caller(world: World, visit: Visit) -> str:
+    """The IAM member that calls. Without a token it is the operator; raises ApiError 401 for a bad one."""
+    header = visit.header("authorization")
+    token = ""
+    if header is not None:
+        scheme, _, token = header.partition(" ")
+        if scheme.lower() != "bearer":
+            raise _unauthenticated()
+    else:
+        query = parse_qs(visit.target.partition("?")[2])
+        token = (query.get("access_token") or query.get("oauth_token") or [""])[0]
+        if not token:
+            return OPERATOR
+    member = world.identities.verify_access_token(token.strip())
+    if member is None:
+        raise _unauthenticated()
+    return member
+
+
+def project(world: World, method: Described, params: Mapping[str, Any]) -> str:
+    """The id of the project that the parameters name ("" where they name none); raises ApiError where it is missing."""
+    named = _named(method, params)
+    if not named:
+        return ""
+    known = world.projects.get(named)
+    if known is None:
+        raise _no_project(method, named)
+    return known.project_id
+
+
+def check(world: World, document: Document, request: Request) -> None:
+    """Raise ApiError 403 where the API is disabled in the project, or the caller lacks the permission."""
+    if request.project and request.api not in ALWAYS_ON and not world.projects.enabled(request.project, document.host):
+        raise disabled(world, request.project, document)
+    verb = request.method_id.rpartition(".")[2]
+    if request.api in _PLAIN or verb in _CHECKED_INSIDE or request.caller == OPERATOR:
+        return
+    permission = permission_of(request.api, request.method_id)
+    require(world, request, permission, _resources(request))
+
+
+def require(world: World, request: Request, permission: str, resources: Sequence[str]) -> None:
+    """Raise ApiError 403 unless the caller holds *permission* on one of *resources*."""
+    if not world.policies.allowed(request.caller, permission, resources):
+        raise denied(permission, resources[0] if resources else request.project)
+
+
+def permission_of(api: str, method_id: str) -> str:
+    """The permission that a method asks for: "secretmanager.versions.access" for projects.secrets.versions.access."""
+    parts = [part for part in method_id.split(".") if part not in ("locations", "namespaces")]
+    if len(parts) > 2 and parts[0] == "projects":
+        parts = parts[1:]
+    if api == "secretmanager" and parts[-1] == "addVersion":
+        parts = ["versions", "add"]
+    service = SERVICE.get(api, api)
+    return f"{service}.{parts[-2] if len(parts) > 1 else service}.{_VERBS.get(parts[-1], parts[-1])}"
+
+
+def denied(permission: str, resource: str) -> ApiError:
+    """Google's 403 for a caller who lacks *permission*."""
+    detail = {
+        "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+        "reason": "IAM_PERMISSION_DENIED",
+        "domain": "iam.googleapis.com",
+        "metadata": {"permission": permission, "resource": resource},
+    }
+    text = f"Permission '{permission}' denied on resource '{resource}' (or it may not exist)."
+    return ApiError(403, text, details=[detail])
+
+
+def disabled(world: World, project_id: str, document: Document) -> ApiError:
+    """Google's 403 for an API that is not enabled."""
+    known = world.projects.get(project_id)
+    number = known.number if known else project_id
+    url = f"https://console.developers.google.com/apis/api/{document.host}/overview?project={number}"
+    text = (
+        f"{document.title} has not been used in project {number} before or it is disabled. Enable it by visiting {url} "
+        "then retry. If you enabled this API recently, wait a few minutes for the action to propagate to our systems "
+        "and retry."
+    )
+    info = {
+        "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+        "reason": "SERVICE_DISABLED",
+        "domain": "googleapis.com",
+        "metadata": {
+            "activationUrl": url,
+            "consumer": f"projects/{number}",
+            "containerInfo": number,
+            "service": document.host,
+            "serviceTitle": document.title,
+        },
+    }
+    localized = {"@type": "type.googleapis.com/google.rpc.LocalizedMessage", "locale": "en-US", "message": text}
+    links = [{"description": "Google developers console API activation", "url": url}]
+    help_ = {"@type": "type.googleapis.com/google.rpc.Help", "links": links}
+    return ApiError(403, text, reason="accessNotConfigured", domain="usageLimits", details=[info, localized, help_])
+
+
+def _resources(request: Request) -> list[str]:
+    named: list[str] = []
+    for key in NAMES:
+        value = request.params.get(key)
+        if isinstance(value, str) and "/" in value:
+            parts = value.split("/")
+            if parts[0] == "projects":
+                parts[1] = request.project
+            # The resource and everything it lies in: projects/p/secrets/s/versions/1, projects/p/secrets/s, projects/p.
+            named = ["/".join(parts[:end]) for end in range(len(parts), 1, -2)]
+            break
+    project_name = f"projects/{request.project}"
+    return [*named, *([project_name] if project_name not in named else [])]
+
+
+def _named(method: Described, params: Mapping[str, Any]) -> str:
+    for key in ("project", "projectId"):
+        if isinstance(params.get(key), str):
+            return params[key].removeprefix("projects/")
+    for key in NAMES:
+        value = params.get(key)
+        if not isinstance(value, str):
+            continue
+        for pattern in (_ACCOUNT, _DEFAULT_ACCOUNT):
+            if found := pattern.match(value):
+                return found[1]
+        if found := _IN_NAME.match(value):
+            return "" if found[1] == "-" else found[1]
+        if method.api == "cloudresourcemanager" and "{resource}" in method.path and "projects/" in method.path:
+            return value
+    return ""
+
+
+def _no_project(method: Described, named: str) -> ApiError:
+    if method.api == "storage":
+        return ApiError(400, f"Unknown project id: {named}", reason="invalid")
+    if method.api == "sqladmin":
+        return ApiError(403, "The client is not authorized to make this request.", reason="notAuthorized")
+    if method.api in ("cloudresourcemanager", "iam"):
+        return ApiError(403, "The caller does not have permission")
+    info = {
+        "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+        "reason": "CONSUMER_INVALID",
+        "domain": "googleapis.com",
+        "metadata": {"consumer": f"projects/{named}", "service": f"{method.api}.googleapis.com"},
+    }
+    return ApiError(403, f"Permission denied on resource project {named}.", details=[info])
+
+
+def _unauthenticated() -> ApiError:
+    text = (
+        "Request had invalid authentication credentials. Expected OAuth 2 access token, login cookie or other valid "
+        "authentication credential. See https://developers.google.com/identity/sign-in/web/devconsole-project."
+    )
+    return ApiError(401, text)

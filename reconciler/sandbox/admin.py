@@ -1,0 +1,77 @@
+"""The sandbox's own endpoints, /sandbox/v1/…: status, projects, latency, stop."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from reconciler.sandbox.seeding import create_project
+from reconciler.sandbox.world import Visit, World
+
+PREFIX: Final = "/sandbox/v1/"
+VERSION: Final = "1"
+JSON: Final = ("Content-Type", "application/json; charset=UTF-8")
+Reply = tuple[int, Mapping[str, Any]]
+
+
+def answer(world: World, visit: Visit, stop: Callable[[], None]) -> None:
+    """Answer an administrative request; *stop* asks the process to end."""
+    path = visit.target.partition("?")[0].removeprefix(PREFIX)
+    endpoints: dict[tuple[str, str], Callable[[dict[str, Any]], Reply]] = {
+        ("GET", "status"): lambda _: (200, status(world)),
+        ("POST", "projects"): lambda body: _project(world, body),
+        ("POST", "latency"): lambda body: _latency(world, body),
+        ("POST", "stop"): lambda _: (200, {"stopping": True}),
+    }
+    endpoint = endpoints.get((visit.method, path))
+    if endpoint is None:
+        code, reply = 404, _error(f"The sandbox has no {visit.method} {PREFIX}{path}.")
+    else:
+        code, reply = _reply(endpoint, visit)
+    visit.respond(code, [JSON], json.dumps(reply).encode())
+    if (visit.method, path) == ("POST", "stop"):
+        stop()
+
+
+def status(world: World) -> dict[str, Any]:
+    """What is running: {version, pid, port, home, projects, services}."""
+    return {
+        "version": VERSION,
+        "pid": os.getpid(),
+        "port": world.port,
+        "home": str(world.home),
+        "projects": [one.project_id for one in world.projects.list()],
+        "services": world.runtime.services() if world.runtime else [],
+    }
+
+
+def _reply(endpoint: Callable[[dict[str, Any]], Reply], visit: Visit) -> Reply:
+    try:
+        body: Any = json.loads(visit.body.read(1 << 20) or b"{}")
+    except ValueError as error:
+        return 400, _error(f"The body is no JSON: {error}.")
+    if not isinstance(body, dict):
+        return 400, _error("The body must be a JSON object.")
+    return endpoint(body)  # pyright: ignore[reportUnknownArgumentType] each endpoint checks what it reads
+
+
+def _project(world: World, body: dict[str, Any]) -> Reply:
+    try:
+        project = create_project(world, str(body.get("projectId", "")))
+    except ValueError as error:
+        return 400, _error(f"{error}.")
+    return 200, {"projectId": project.project_id, "projectNumber": project.number}
+
+
+def _latency(world: World, body: dict[str, Any]) -> Reply:
+    milliseconds = body.get("milliseconds")
+    if not isinstance(milliseconds, int | float) or not 0 <= milliseconds <= 60_000:
+        return 400, _error("milliseconds must be a number from 0 to 60000.")
+    world.latency["all"] = milliseconds / 1000
+    return 200, {"milliseconds": milliseconds}
+
+
+def _error(text: str) -> dict[str, Any]:
+    return {"error": {"message": text}}

@@ -1,0 +1,65 @@
+"""The token endpoints that google-auth talks to: oauth2.googleapis.com/token and the published certificates."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+from urllib.parse import parse_qs
+
+from reconciler.sandbox import identities
+from reconciler.sandbox.world import Visit, World
+
+GRANT: Final = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+CERTIFICATES: Final = ("/oauth2/v1/certs", "/oauth2/v3/certs")
+JSON: Final = ("Content-Type", "application/json; charset=UTF-8")
+KEY: Final = "iam.key"
+"""The store's kind of a service account key; its body has "publicKeyPem"."""
+
+
+def serves(visit: Visit) -> bool:
+    """Whether a request is for these endpoints."""
+    path = visit.target.partition("?")[0]
+    hosts = ("oauth2.googleapis.com", "www.googleapis.com", "accounts.google.com", "127.0.0.1", "localhost")
+    return visit.host in hosts and (path in CERTIFICATES or path == "/token")
+
+
+def answer(world: World, visit: Visit) -> None:
+    """Answer a token or certificate request."""
+    path = visit.target.partition("?")[0]
+    if path == "/oauth2/v1/certs":
+        status, body = 200, world.identities.certificates()
+    elif path == "/oauth2/v3/certs":
+        status, body = 200, world.identities.web_keys()
+    else:
+        status, body = _token(world, parse_qs(visit.body.read(1 << 20).decode("utf-8", "replace")))
+    visit.respond(status, [JSON], json.dumps(body).encode())
+
+
+def _token(world: World, form: dict[str, list[str]]) -> tuple[int, dict[str, Any]]:
+    if form.get("grant_type") != [GRANT]:
+        text = "The sandbox only exchanges the JWT of a service account key."
+        return 400, {"error": "unsupported_grant_type", "error_description": text}
+    assertion = form.get("assertion", [""])[0]
+    email = str(identities.claims_of(assertion).get("iss", ""))
+    claims = _verified(world, email, assertion)
+    if claims is None:
+        return 400, {"error": "invalid_grant", "error_description": "Invalid JWT Signature."}
+    now = world.clock().timestamp()
+    if not claims.get("iat", 0) - 300 <= now < claims.get("exp", 0):
+        text = "Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable timeframe."
+        return 400, {"error": "invalid_grant", "error_description": text}
+    if audience := claims.get("target_audience"):
+        return 200, {"id_token": world.identities.mint_id_token(email, str(audience))}
+    token = world.identities.mint_access_token(f"serviceAccount:{email}")
+    return 200, {"access_token": token, "expires_in": identities.LIFETIME - 1, "token_type": "Bearer"}
+
+
+def _verified(world: World, email: str, assertion: str) -> dict[str, Any] | None:
+    from cryptography.hazmat.primitives import serialization
+
+    for _, key in world.store.list(KEY, f"{email}/"):
+        public = serialization.load_pem_public_key(key["publicKeyPem"].encode())
+        claims = identities.verify_jwt(public, assertion)
+        if claims is not None:
+            return claims
+    return None

@@ -1,0 +1,140 @@
+"""The sandbox's process: builds the world, opens the port, and sorts requests by what they are for."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import ssl
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final, cast
+
+from reconciler.sandbox import admin, oauth, seeding, tls
+from reconciler.sandbox.dispatch import Apis, Logged, load_services
+from reconciler.sandbox.errors import SandboxError, body, not_emulated
+from reconciler.sandbox.identities import Identities
+from reconciler.sandbox.operations import Operations
+from reconciler.sandbox.policies import Policies
+from reconciler.sandbox.projects import Projects
+from reconciler.sandbox.store import Store
+from reconciler.sandbox.wire import Listener
+from reconciler.sandbox.world import Runtime, Visit, World, timestamp, utc_now
+
+FOLDERS: Final = ("objects", "images", "logs", "tls", "run", "keys")
+METADATA: Final = ("metadata.google.internal", "metadata", "169.254.169.254")
+LOCAL: Final = ("127.0.0.1", "localhost", "[::1]", "sandbox")
+CHECK: Final = "MLFLOW_RECONCILE_SANDBOX_CHECK"
+ENGINE: Final = "reconciler.sandbox.runtime.engine"
+
+
+def build_world(home: Path, port: int) -> World:
+    """The world of *home*, as its state.db remembers it."""
+    for folder in FOLDERS:
+        (home / folder).mkdir(mode=0o700, parents=True, exist_ok=True)
+    os.umask(0o077)
+    store = Store(home / "state.db")
+
+    def now() -> str:
+        return timestamp(utc_now())
+
+    return World(
+        home=home,
+        port=port,
+        store=store,
+        projects=Projects(store, now),
+        identities=Identities(store, home / "keys", utc_now),
+        policies=Policies(store, lambda email: seeding.account_exists(store, email)),
+        operations=Operations(store, now),
+        listen=Listener,
+    )
+
+
+class Server:
+    """A running sandbox. `serve` returns when somebody asked it to stop."""
+
+    def __init__(self, world: World, *, strict: bool) -> None:
+        self._world = world
+        self._stop = threading.Event()
+        self._authority = tls.Authority(world.home / "tls")
+        self._log = (world.home / "logs" / "requests.jsonl").open("a", buffering=1)
+        catalog, methods = load_services(world)
+        self._apis = Apis(world, catalog, methods, strict, self._write_log)
+
+    def serve(self, ready: Callable[[], None]) -> None:
+        """Open the port, bring up what should run, call *ready*, and serve until stopped.
+
+        Raises SandboxError where the port is taken.
+        """
+        world = self._world
+        self._authority.prepare()
+        world.runtime = open_runtime(world)
+        try:
+            listener = Listener(world.port, self._accept, self._tunnel)
+        except OSError as error:
+            raise SandboxError(f"Port {world.port} is taken.", "Choose another with --port.") from error
+        world.operations.resume()
+        if world.runtime is not None:
+            world.runtime.start()
+        ready()
+        self._stop.wait()
+        listener.close()
+        if world.runtime is not None:
+            world.runtime.stop()
+        world.operations.join(2.0)
+        world.store.close()
+
+    def stop(self) -> None:
+        """Ask the server to end; returns at once. May be called from a signal."""
+        self._stop.set()
+
+    def _accept(self, visit: Visit) -> None:
+        world = self._world
+        if visit.host.endswith(".run.app"):
+            self._run(visit, "a Cloud Run service", lambda runtime: runtime.front_door(visit))
+        elif visit.host in METADATA:
+            self._run(visit, "the metadata server", lambda runtime: runtime.metadata(visit))
+        elif not _ours(visit.host):
+            # A name that somebody points at 127.0.0.1 must not become a way in for a web page.
+            _refuse(visit, f"This is a sandbox: it stands in for Google Cloud and does not serve {visit.host}.")
+        elif visit.header("origin") is not None:
+            _refuse(visit, "The sandbox's APIs are not for web pages.")
+        elif visit.target.startswith(admin.PREFIX):
+            admin.answer(world, visit, self.stop)
+        elif oauth.serves(visit):
+            oauth.answer(world, visit)
+        else:
+            self._apis.answer(visit)
+
+    def _run(self, visit: Visit, what: str, serve: Callable[[Runtime], None]) -> None:
+        runtime = self._world.runtime
+        if runtime is None:
+            _refuse(visit, f"The sandbox has nothing that runs {what}.", 404)
+        else:
+            serve(runtime)
+
+    def _tunnel(self, host: str, port: int) -> ssl.SSLContext | None:
+        return self._authority.context(host) if port == 443 and tls.serves(host) else None
+
+    def _write_log(self, line: Logged) -> None:
+        entry: Mapping[str, Any] = {"time": self._world.now(), **vars(line)}
+        self._log.write(json.dumps(entry) + "\n")
+
+
+def open_runtime(world: World) -> Runtime | None:
+    """What really runs; None where the runtime is not installed."""
+    if importlib.util.find_spec(ENGINE) is None:
+        return None
+    engine = cast("Any", importlib.import_module(ENGINE))
+    return engine.open_runtime(world)
+
+
+def _ours(host: str) -> bool:
+    return host in LOCAL or tls.serves(host) or host.endswith(".sandbox")
+
+
+def _refuse(visit: Visit, text: str, status: int = 403) -> None:
+    error = not_emulated(visit.method, visit.target.partition("?")[0])
+    error.status, error.message = status, text
+    visit.respond(status, [admin.JSON], json.dumps(body("", error)).encode())
