@@ -22,6 +22,9 @@ class Kind(Protocol):
     api: ClassVar[str]
     """The API that must be enabled before anything of this kind can exist: `storage.googleapis.com`."""
 
+    tells: ClassVar[bool]
+    """Whether other resources wait for a value that only this one's `observe` can tell (`model.Pending`)."""
+
     def desired(self, deployment: Deployment, names: Names) -> Iterable[Desired]:
         """What *deployment* wants. Pure. The same refs whatever the options: what is off is wanted absent."""
         ...

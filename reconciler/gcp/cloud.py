@@ -25,10 +25,14 @@ _notify: ContextVar[Callable[[str], None] | None] = ContextVar("_notify", defaul
 
 @dataclass
 class Cloud:
-    """Clients for *project*; with *endpoint* (`http://HOST:PORT`) every call goes there, without credentials."""
+    """Clients for *project*; with *endpoint* (`http://HOST:PORT`) every call goes there, without credentials.
+
+    *project_number* is known after the first round of reads; Google names some things by it instead of the id.
+    """
 
     project: str
     endpoint: str = ""
+    project_number: str = ""
     stopped: threading.Event = field(default_factory=threading.Event)
     _local: threading.local = field(default_factory=threading.local, repr=False)
     _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
@@ -101,7 +105,10 @@ class Cloud:
         from google.auth.exceptions import DefaultCredentialsError
 
         try:
-            scoped, _ = cast("tuple[Any, Any]", cast("Any", google.auth).default(scopes=["https://www.googleapis.com/auth/cloud-platform"]))
+            scoped, _ = cast(
+                "tuple[Any, Any]",
+                cast("Any", google.auth).default(scopes=["https://www.googleapis.com/auth/cloud-platform"]),
+            )
         except DefaultCredentialsError as error:
             raise errors.CredentialsMissing(
                 "there are no Google credentials on this machine",
@@ -142,7 +149,9 @@ class Cloud:
         if known is None:
             import httplib2  # pyright: ignore[reportMissingTypeStubs] -- ships no types
 
-            plain: Any = cast("Any", httplib2).Http(timeout=TIMEOUT, **({"proxy_info": None} if self.endpoint else {}))
+            plain: Any = cast("Any", httplib2).Http(
+                timeout=TIMEOUT, **({"proxy_info": None} if self.endpoint else {})
+            )
             if self.endpoint:
                 known = plain
             else:
@@ -186,7 +195,9 @@ class Cloud:
         from google.cloud import storage
 
         options = {"api_endpoint": self.endpoint} if self.endpoint else None
-        return cast("Any", storage).Client(project=self.project, credentials=self.credentials, client_options=options)
+        return cast("Any", storage).Client(
+            project=self.project, credentials=self.credentials, client_options=options
+        )
 
     def _rest(self) -> dict[str, Any]:
         options = {"client_options": {"api_endpoint": self.endpoint}} if self.endpoint else {}

@@ -26,7 +26,9 @@ class Answer:
 
 
 TRANSIENT_STATUS = frozenset({429, 500, 502, 503, 504})
-QUOTA_REASONS = frozenset({"rateLimitExceeded", "userRateLimitExceeded", "quotaExceeded", "RATE_LIMIT_EXCEEDED"})
+QUOTA_REASONS = frozenset(
+    {"rateLimitExceeded", "userRateLimitExceeded", "quotaExceeded", "RATE_LIMIT_EXCEEDED"}
+)
 
 
 def explain(error: Exception, about: str) -> errors.ReconcileError:
@@ -61,7 +63,10 @@ def _kind_of(answer: Answer) -> tuple[type[errors.ReconcileError], str]:
     if status == 409 and reason == "operationInProgress":
         return errors.Busy, "Another change is running on it; run this again when that has ended."
     if status in {409, 412} and reason in {"aborted", "ABORTED", "conditionNotMet", "FAILED_PRECONDITION"}:
-        return errors.VersionMoved, "Somebody changed it in the meantime; run this again to see what is there now."
+        return (
+            errors.VersionMoved,
+            "Somebody changed it in the meantime; run this again to see what is there now.",
+        )
     if status == 409:
         return errors.AlreadyThere, ""
     return errors.Refused, ""
@@ -110,7 +115,11 @@ def _without_answer(error: Exception, about: str) -> errors.ReconcileError:
             f"{about}: {error}",
             way_out="Log in with: gcloud auth application-default login. To try it without Google Cloud: --sandbox.",
         )
-    if isinstance(error, OSError | TimeoutError) or type(error).__module__.split(".")[0] in {"httplib2", "requests", "urllib3"}:
+    if isinstance(error, OSError | TimeoutError) or type(error).__module__.split(".")[0] in {
+        "httplib2",
+        "requests",
+        "urllib3",
+    }:
         return errors.Unreachable(
             f"{about}: no answer ({type(error).__name__}: {error})",
             way_out="Check the network, the proxy settings, or whether the sandbox runs (mlflow-reconcile sandbox status).",

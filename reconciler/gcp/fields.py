@@ -48,7 +48,16 @@ def with_map(live: Mapping[str, Any] | None, wanted: Mapping[str, Any]) -> dict[
     return {key: value for key, value in {**(live or {}), **wanted}.items() if value is not None}
 
 
-_SUFFIXES = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+_SUFFIXES = {
+    "Ki": 2**10,
+    "Mi": 2**20,
+    "Gi": 2**30,
+    "Ti": 2**40,
+    "k": 10**3,
+    "M": 10**6,
+    "G": 10**9,
+    "T": 10**12,
+}
 
 
 def quantity(text: Any) -> str | None:
@@ -72,6 +81,11 @@ def _bytes(amount: Decimal) -> str:
         if whole == whole.to_integral_value():
             return f"{int(whole)}{suffix}"
     return str(int(amount))
+
+
+def items(body: Mapping[str, Any], path: str) -> list[dict[str, Any]]:
+    """The list of objects under the dotted *path*, empty where there is none."""
+    return cast("list[dict[str, Any]]", at(body, path) or [])
 
 
 def integer(value: Any) -> int | None:

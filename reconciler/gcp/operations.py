@@ -36,7 +36,12 @@ SANDBOX_SPEED = 100
 
 
 def await_operation(
-    cloud: Cloud, about: str, pace: Pace, first: Mapping[str, Any], look: Callable[[str], Any], phase: Callable[[Mapping[str, Any]], str]
+    cloud: Cloud,
+    about: str,
+    pace: Pace,
+    first: Mapping[str, Any],
+    look: Callable[[str], Any],
+    phase: Callable[[Mapping[str, Any]], str],
 ) -> Mapping[str, Any]:
     """The operation *first*, once it has ended; *look* reads it again by name, *phase* says what it is doing.
 
@@ -81,7 +86,9 @@ def sql_done(cloud: Cloud, about: str, operation: Mapping[str, Any]) -> None:
         return operations.get(project=cloud.project, operation=name).execute()
 
     def phase(running: Mapping[str, Any]) -> str:
-        return f"{running.get('operationType', 'operation')} {running.get('status', '')}".lower().replace("_", " ")
+        return f"{running.get('operationType', 'operation')} {running.get('status', '')}".lower().replace(
+            "_", " "
+        )
 
     await_operation(cloud, about, SQL, operation, look, phase)
 
@@ -91,7 +98,11 @@ def run_done(cloud: Cloud, about: str, operation: Any) -> Any:
     from google.protobuf.json_format import MessageToDict
 
     def as_json(current: Any) -> dict[str, Any]:
-        return {"name": current.name, "done": current.done, "error": MessageToDict(current.error) if current.HasField("error") else None}
+        return {
+            "name": current.name,
+            "done": current.done,
+            "error": MessageToDict(current.error) if current.HasField("error") else None,
+        }
 
     def look(_name: str) -> Any:
         operation.done(retry=None)

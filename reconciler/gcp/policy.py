@@ -34,7 +34,9 @@ def grants_of(policy: Mapping[str, Any]) -> dict[str, Json]:
 
 def merged(policy: Mapping[str, Any], wanted: Mapping[str, Value]) -> Policy:
     """*policy* with the grants of *wanted* added, or taken away where their value is None; the rest as it was."""
-    bindings: list[dict[str, Any]] = [{**b, "members": list(b.get("members") or [])} for b in policy.get("bindings") or []]
+    bindings: list[dict[str, Any]] = [
+        {**b, "members": list(b.get("members") or [])} for b in policy.get("bindings") or []
+    ]
     for field, value in wanted.items():
         role, member = field.split(" ", 1)
         plain = [b for b in bindings if b["role"] == role and not b.get("condition")]

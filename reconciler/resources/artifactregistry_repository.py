@@ -21,6 +21,7 @@ class Repository:
 
     name: ClassVar[str] = "artifactregistry.repository"
     api: ClassVar[str] = "artifactregistry.googleapis.com"
+    tells: ClassVar[bool] = False
 
     def desired(self, deployment: Deployment, names: Names) -> Iterable[Desired]:
         """A Docker repository, where the image is built here; its clean-up keeps the newest and drops the untagged."""
@@ -36,12 +37,17 @@ class Repository:
             ref(names),
             None if deployment.image.digest else body,
             fixed=frozenset({"format"}),
-            origins={"": deployment.origin("image"), "cleanupPolicies.keep-latest": deployment.origin("image.keep")},
+            origins={
+                "": deployment.origin("image"),
+                "cleanupPolicies.keep-latest": deployment.origin("image.keep"),
+            },
         )
 
     def observe(self, cloud: Cloud, ref: Ref) -> Observed | None:
         """Format, labels and clean-up policies; the API has no etag for repositories."""
-        found = cloud.found(f"reading repository {ref.short}", _repositories(cloud).get(name=ref.name).execute)
+        found = cloud.found(
+            f"reading repository {ref.short}", _repositories(cloud).get(name=ref.name).execute
+        )
         if found is None:
             return None
         policies = {key: _without_id(value) for key, value in (found.get("cleanupPolicies") or {}).items()}
@@ -74,7 +80,9 @@ class Repository:
         for key in ("labels", "cleanupPolicies"):
             if key in message:
                 message[key] = flat.with_map(live.get(key), message[key])
-        request = _repositories(cloud).patch(name=desired.ref.name, updateMask=",".join(sorted(message)), body=message)
+        request = _repositories(cloud).patch(
+            name=desired.ref.name, updateMask=",".join(sorted(message)), body=message
+        )
         cloud.call(about, request.execute)
 
     def delete(self, cloud: Cloud, ref: Ref) -> None:
@@ -88,7 +96,12 @@ class Repository:
     def _wait(cloud: Cloud, about: str, operation: Any) -> None:
         reader = cloud.api("artifactregistry", "v1").projects().locations().operations()
         operations.await_operation(
-            cloud, about, operations.SHORT, operation, lambda name: reader.get(name=name).execute(), lambda _running: "waiting"
+            cloud,
+            about,
+            operations.SHORT,
+            operation,
+            lambda name: reader.get(name=name).execute(),
+            lambda _running: "waiting",
         )
 
 
@@ -122,4 +135,8 @@ def _message(body: dict[str, Any]) -> dict[str, Any]:
     policies = {key: {"id": key, **value} for key, value in flat.under("cleanupPolicies", body).items()}
     labels = flat.under("labels", body)
     plain = {key: value for key, value in body.items() if "." not in key}
-    return {**plain, **({"cleanupPolicies": policies} if policies else {}), **({"labels": labels} if labels else {})}
+    return {
+        **plain,
+        **({"cleanupPolicies": policies} if policies else {}),
+        **({"labels": labels} if labels else {}),
+    }

@@ -18,6 +18,7 @@ class RepositoryIam:
 
     name: ClassVar[str] = "artifactregistry.repository_iam"
     api: ClassVar[str] = "artifactregistry.googleapis.com"
+    tells: ClassVar[bool] = False
 
     def desired(self, deployment: Deployment, names: Names) -> Iterable[Desired]:
         """The builder writes images, where the image is built here."""
@@ -39,7 +40,11 @@ class RepositoryIam:
     def observe(self, cloud: Cloud, ref: Ref) -> Observed | None:
         """Every grant on the repository; None when there is no such repository."""
         found = cloud.found(f"reading the policy of repository {ref.short}", lambda: _read(cloud, ref))
-        return None if found is None else Observed(ref, policy.grants_of(found), version=str(found.get("etag", "")))
+        return (
+            None
+            if found is None
+            else Observed(ref, policy.grants_of(found), version=str(found.get("etag", "")))
+        )
 
     def create(self, cloud: Cloud, desired: Desired) -> None:
         """A repository always has a policy; this is reached when the repository has just been made."""
@@ -54,7 +59,11 @@ class RepositoryIam:
 
     def _write(self, cloud: Cloud, desired: Desired, fields: Collection[str]) -> None:
         def write(changed: policy.Policy) -> Any:
-            return _repositories(cloud).setIamPolicy(resource=desired.ref.name, body={"policy": changed}).execute()
+            return (
+                _repositories(cloud)
+                .setIamPolicy(resource=desired.ref.name, body={"policy": changed})
+                .execute()
+            )
 
         wanted = policy.only(desired.body or {}, fields)
         about = f"granting roles on repository {desired.ref.short}"
@@ -71,4 +80,6 @@ def _repositories(cloud: Cloud) -> Any:
 
 
 def _read(cloud: Cloud, ref: Ref) -> dict[str, Any]:
-    return dict(_repositories(cloud).getIamPolicy(resource=ref.name, options_requestedPolicyVersion=3).execute())
+    return dict(
+        _repositories(cloud).getIamPolicy(resource=ref.name, options_requestedPolicyVersion=3).execute()
+    )

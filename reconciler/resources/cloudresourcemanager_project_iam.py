@@ -18,6 +18,7 @@ class ProjectIam:
 
     name: ClassVar[str] = "cloudresourcemanager.project_iam"
     api: ClassVar[str] = "cloudresourcemanager.googleapis.com"
+    tells: ClassVar[bool] = False
 
     def desired(self, deployment: Deployment, names: Names) -> Iterable[Desired]:
         """The server connects to Cloud SQL and writes logs; the builder writes logs."""

@@ -17,6 +17,7 @@ class ServiceAccount:
 
     name: ClassVar[str] = "iam.service_account"
     api: ClassVar[str] = "iam.googleapis.com"
+    tells: ClassVar[bool] = False
 
     def desired(self, deployment: Deployment, names: Names) -> Iterable[Desired]:
         """The server's account, and the builder's where the image is built."""
@@ -26,7 +27,11 @@ class ServiceAccount:
             {"displayName": f"MLflow server {deployment.name}", "disabled": False},
             origins=origins,
         )
-        wanted = None if deployment.image.digest else {"displayName": f"Image builder of {deployment.name}", "disabled": False}
+        wanted = (
+            None
+            if deployment.image.digest
+            else {"displayName": f"Image builder of {deployment.name}", "disabled": False}
+        )
         yield Desired(ref(names.project, names.build_account), wanted, origins=origins)
 
     def observe(self, cloud: Cloud, ref: Ref) -> Observed | None:
@@ -44,7 +49,10 @@ class ServiceAccount:
     def create(self, cloud: Cloud, desired: Desired) -> None:
         """Create it; an account that is already there (a retry whose answer was lost) is as good."""
         body = desired.body or {}
-        account = {"accountId": desired.ref.short.split("@")[0], "serviceAccount": {"displayName": body["displayName"]}}
+        account = {
+            "accountId": desired.ref.short.split("@")[0],
+            "serviceAccount": {"displayName": body["displayName"]},
+        }
         accounts = cloud.api("iam", "v1").projects().serviceAccounts()
         request = accounts.create(name=f"projects/{cloud.project}", body=account)
         try:
@@ -57,7 +65,13 @@ class ServiceAccount:
         accounts = cloud.api("iam", "v1").projects().serviceAccounts()
         about = f"updating {desired.ref.short}"
         if "displayName" in fields:
-            body = {"serviceAccount": {"displayName": (desired.body or {})["displayName"], "etag": observed.version}, "updateMask": "displayName"}
+            body = {
+                "serviceAccount": {
+                    "displayName": (desired.body or {})["displayName"],
+                    "etag": observed.version,
+                },
+                "updateMask": "displayName",
+            }
             cloud.call(about, accounts.patch(name=desired.ref.name, body=body).execute)
         if "disabled" in fields:
             cloud.call(about, accounts.enable(name=desired.ref.name, body={}).execute)

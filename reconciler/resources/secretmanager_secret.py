@@ -21,6 +21,7 @@ class Secret:
 
     name: ClassVar[str] = "secretmanager.secret"
     api: ClassVar[str] = "secretmanager.googleapis.com"
+    tells: ClassVar[bool] = False
 
     def desired(self, deployment: Deployment, names: Names) -> Iterable[Desired]:
         """The database's secret always; the login's while nginx asks for a login."""
@@ -31,7 +32,10 @@ class Secret:
                 body if wanted else None,
                 fixed=frozenset({"replication"}),
                 holds_data=True,
-                origins={"": deployment.origin(key), **{f"labels.{k}": deployment.origin(f"labels.{k}") for k in deployment.labels}},
+                origins={
+                    "": deployment.origin(key),
+                    **{f"labels.{k}": deployment.origin(f"labels.{k}") for k in deployment.labels},
+                },
             )
 
     def observe(self, cloud: Cloud, ref: Ref) -> Observed | None:
@@ -41,22 +45,32 @@ class Secret:
             return None
         replication = "automatic" if "automatic" in found.get("replication", {}) else "userManaged"
         return Observed(
-            ref, {"replication": replication, **flat.prefixed("labels", found.get("labels"))}, version=str(found.get("etag", ""))
+            ref,
+            {"replication": replication, **flat.prefixed("labels", found.get("labels"))},
+            version=str(found.get("etag", "")),
         )
 
     def create(self, cloud: Cloud, desired: Desired) -> None:
         """Create it, without a value; one that is there already is as good."""
-        body = {"replication": {"automatic": {}}, "labels": flat.under("labels", desired.body or {})}
+        body: dict[str, Any] = {
+            "replication": {"automatic": {}},
+            "labels": flat.under("labels", desired.body or {}),
+        }
         request = {"parent": f"projects/{cloud.project}", "secret_id": desired.ref.short, "secret": body}
         try:
-            cloud.call(f"creating secret {desired.ref.short}", lambda: cloud.secrets.create_secret(request=request, retry=None, timeout=TIMEOUT))
+            cloud.call(
+                f"creating secret {desired.ref.short}",
+                lambda: cloud.secrets.create_secret(request=request, retry=None, timeout=TIMEOUT),
+            )
         except errors.AlreadyThere:
             cloud.note("it exists already")
 
     def update(self, cloud: Cloud, desired: Desired, observed: Observed, fields: Collection[str]) -> None:
         """Write labels, keeping other people's, on the etag observed."""
         about = f"updating secret {desired.ref.short}"
-        live = cloud.call(about, lambda: cloud.secrets.get_secret(name=desired.ref.name, retry=None, timeout=TIMEOUT))
+        live = cloud.call(
+            about, lambda: cloud.secrets.get_secret(name=desired.ref.name, retry=None, timeout=TIMEOUT)
+        )
         labels = flat.with_map(dict(live.labels), flat.under("labels", desired.body or {}, fields))
         secret = {"name": desired.ref.name, "labels": labels, "etag": observed.version}
         request = {"secret": secret, "update_mask": "labels"}
@@ -64,7 +78,10 @@ class Secret:
 
     def delete(self, cloud: Cloud, ref: Ref) -> None:
         """Delete it with every version; this cannot be undone."""
-        cloud.found(f"deleting secret {ref.short}", lambda: cloud.secrets.delete_secret(name=ref.name, retry=None, timeout=TIMEOUT))
+        cloud.found(
+            f"deleting secret {ref.short}",
+            lambda: cloud.secrets.delete_secret(name=ref.name, retry=None, timeout=TIMEOUT),
+        )
 
 
 def ref(secret: str) -> Ref:

@@ -20,6 +20,7 @@ class SecretIam:
 
     name: ClassVar[str] = "secretmanager.secret_iam"
     api: ClassVar[str] = "secretmanager.googleapis.com"
+    tells: ClassVar[bool] = False
 
     def desired(self, deployment: Deployment, names: Names) -> Iterable[Desired]:
         """The server reads each secret that is wanted."""
@@ -58,7 +59,9 @@ class SecretIam:
             return cloud.secrets.set_iam_policy(request=request, retry=None, timeout=TIMEOUT)
 
         wanted = policy.only(desired.body or {}, fields)
-        policy.rewrite(cloud, f"granting roles on {desired.ref.short}", wanted, lambda: _read(cloud, desired.ref), write)
+        policy.rewrite(
+            cloud, f"granting roles on {desired.ref.short}", wanted, lambda: _read(cloud, desired.ref), write
+        )
 
 
 def ref(secret: str) -> Ref:

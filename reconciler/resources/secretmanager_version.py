@@ -28,6 +28,7 @@ class Version:
 
     name: ClassVar[str] = "secretmanager.version"
     api: ClassVar[str] = "secretmanager.googleapis.com"
+    tells: ClassVar[bool] = True
 
     def desired(self, deployment: Deployment, names: Names) -> Iterable[Desired]:
         """An enabled version of each secret that is wanted."""
@@ -62,15 +63,25 @@ class Version:
         if self.observe(cloud, desired.ref) is not None:
             return
         value = random.token_urlsafe(24).encode()
-        payload = {"data": value, "data_crc32c": int.from_bytes(google_crc32c.Checksum(value).digest(), "big")}
+        payload = {
+            "data": value,
+            "data_crc32c": int.from_bytes(google_crc32c.Checksum(value).digest(), "big"),
+        }
         request = {"parent": desired.ref.name.removesuffix("/versions/latest"), "payload": payload}
         about = f"adding a version to {desired.ref.short}"
-        cloud.call(about, lambda: cloud.secrets.add_secret_version(request=request, retry=None, timeout=TIMEOUT), retries.ONCE)
+        cloud.call(
+            about,
+            lambda: cloud.secrets.add_secret_version(request=request, retry=None, timeout=TIMEOUT),
+            retries.ONCE,
+        )
 
     def update(self, cloud: Cloud, desired: Desired, observed: Observed, fields: Collection[str]) -> None:
         """Enable the version again."""
         name = desired.ref.name.replace("/latest", f"/{observed.body['version']}")
-        cloud.call(f"enabling {desired.ref.short}", lambda: cloud.secrets.enable_secret_version(name=name, retry=None, timeout=TIMEOUT))
+        cloud.call(
+            f"enabling {desired.ref.short}",
+            lambda: cloud.secrets.enable_secret_version(name=name, retry=None, timeout=TIMEOUT),
+        )
 
     def delete(self, cloud: Cloud, ref: Ref) -> None:
         """Nothing: a version goes with its secret."""
@@ -89,5 +100,7 @@ def pinned(secret: str) -> Pending:
 def value_of(cloud: Cloud, version: str) -> str:
     """The secret value of the version with the full name *version*. Keep it out of every text."""
     about = f"reading the value of {version.split('/')[3]}"
-    answer = cloud.call(about, lambda: cloud.secrets.access_secret_version(name=version, retry=None, timeout=TIMEOUT))
+    answer = cloud.call(
+        about, lambda: cloud.secrets.access_secret_version(name=version, retry=None, timeout=TIMEOUT)
+    )
     return bytes(answer.payload.data).decode()

@@ -30,6 +30,7 @@ class EnabledServices:
 
     name: ClassVar[str] = "serviceusage.services"
     api: ClassVar[str] = "serviceusage.googleapis.com"
+    tells: ClassVar[bool] = False
 
     def desired(self, deployment: Deployment, names: Names) -> Iterable[Desired]:
         """Every API that some kind needs."""

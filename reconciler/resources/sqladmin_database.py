@@ -19,6 +19,7 @@ class Database:
 
     name: ClassVar[str] = "sqladmin.database"
     api: ClassVar[str] = "sqladmin.googleapis.com"
+    tells: ClassVar[bool] = False
 
     def desired(self, deployment: Deployment, names: Names) -> Iterable[Desired]:
         """One database, in UTF-8."""
@@ -36,7 +37,11 @@ class Database:
     def observe(self, cloud: Cloud, ref: Ref) -> Observed | None:
         """Its character set; None also while its instance is not there or not ready to tell."""
         instance, database = _names(ref)
-        request = cloud.api("sqladmin", "v1").databases().get(project=cloud.project, instance=instance, database=database)
+        request = (
+            cloud.api("sqladmin", "v1")
+            .databases()
+            .get(project=cloud.project, instance=instance, database=database)
+        )
         try:
             found = cloud.found(f"reading database {database}", request.execute)
         except errors.Refused:
@@ -48,7 +53,11 @@ class Database:
         instance, database = _names(desired.ref)
         about = f"creating database {database}"
         body = {"name": database, "charset": "UTF8", "project": cloud.project, "instance": instance}
-        request = cloud.api("sqladmin", "v1").databases().insert(project=cloud.project, instance=instance, body=body)
+        request = (
+            cloud.api("sqladmin", "v1")
+            .databases()
+            .insert(project=cloud.project, instance=instance, body=body)
+        )
         try:
             operation = cloud.call(about, request.execute, retries.SQL)
         except errors.ReconcileError:

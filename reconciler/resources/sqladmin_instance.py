@@ -32,6 +32,7 @@ class Instance:
 
     name: ClassVar[str] = "sqladmin.instance"
     api: ClassVar[str] = "sqladmin.googleapis.com"
+    tells: ClassVar[bool] = False
 
     def desired(self, deployment: Deployment, names: Names) -> Iterable[Desired]:
         """The instance with every setting that the spec has an opinion on; its edition always, as its default varies."""
@@ -118,7 +119,11 @@ class Instance:
         settings["settingsVersion"] = flat.at(live, "settings.settingsVersion")
         if "userLabels" in settings:
             settings["userLabels"] = flat.with_map(flat.at(live, LABELS), settings["userLabels"])
-        request = cloud.api("sqladmin", "v1").instances().patch(project=cloud.project, instance=desired.ref.short, body=body)
+        request = (
+            cloud.api("sqladmin", "v1")
+            .instances()
+            .patch(project=cloud.project, instance=desired.ref.short, body=body)
+        )
         operations.sql_done(cloud, about, cloud.call(about, request.execute, retries.SQL))
 
 
@@ -135,8 +140,12 @@ def lane(names: Names) -> str:
 def settle(cloud: Cloud, ref: Ref) -> None:
     """Wait for the operation that is running on the instance, whoever started it."""
     about = f"waiting for instance {ref.short}"
-    listed = cloud.api("sqladmin", "v1").operations().list(project=cloud.project, instance=ref.short, maxResults=10)
-    for operation in cloud.call(about, listed.execute).get("items") or []:
+    listed = (
+        cloud.api("sqladmin", "v1")
+        .operations()
+        .list(project=cloud.project, instance=ref.short, maxResults=10)
+    )
+    for operation in flat.items(cloud.call(about, listed.execute), "items"):
         if operation.get("status") != "DONE":
             operations.sql_done(cloud, about, operation)
 
@@ -147,13 +156,15 @@ def _get(cloud: Cloud, ref: Ref) -> Any:
 
 def _body(instance: Mapping[str, Any]) -> dict[str, Json]:
     """Only what `desired` may ask for; absent booleans are false, int64 come as strings."""
-    networks = flat.at(instance, "settings.ipConfiguration.authorizedNetworks") or []
+    networks = flat.items(instance, "settings.ipConfiguration.authorizedNetworks")
     plain = {path: flat.at(instance, path) for path in _PLAIN}
     return {
         **plain,
         **{path: bool(flat.at(instance, path)) for path in _BOOLEAN},
         **{path: flat.integer(flat.at(instance, path)) for path in _NUMBER},
-        "settings.ipConfiguration.authorizedNetworks": sorted(str(network.get("value")) for network in networks),
+        "settings.ipConfiguration.authorizedNetworks": sorted(
+            str(network.get("value")) for network in networks
+        ),
         f"{WINDOW}.day": flat.integer(flat.at(instance, f"{WINDOW}.day")) or 0,
         f"{WINDOW}.hour": flat.integer(flat.at(instance, f"{WINDOW}.hour")) or 0,
         **flat.prefixed(LABELS, flat.at(instance, LABELS)),

@@ -26,6 +26,7 @@ class User:
 
     name: ClassVar[str] = "sqladmin.user"
     api: ClassVar[str] = "sqladmin.googleapis.com"
+    tells: ClassVar[bool] = False
 
     def desired(self, deployment: Deployment, names: Names) -> Iterable[Desired]:
         """One user, whose password is the pinned version of the database's secret."""
@@ -36,7 +37,9 @@ class User:
             holds_data=True,
             lane=sqladmin_instance.lane(names),
             part_of=sqladmin_instance.ref(names),
-            effects={"password": "running servers keep the old password until they are replaced, in this same apply"},
+            effects={
+                "password": "running servers keep the old password until they are replaced, in this same apply"
+            },
             origins={"": deployment.origin("database")},
         )
 
@@ -50,7 +53,9 @@ class User:
         if found is None:
             return None
         secret = _secret(cloud.project, ref)
-        annotations: dict[str, str] = (secretmanager_secret.read(cloud, secret) or {}).get("annotations") or {}
+        annotations: dict[str, str] = (secretmanager_secret.read(cloud, secret) or {}).get(
+            "annotations"
+        ) or {}
         number = annotations.get(ANNOTATION)
         return Observed(ref, {"password": f"{secret}/versions/{number}" if number else None})
 
@@ -79,7 +84,9 @@ class User:
     def _set_password(self, cloud: Cloud, desired: Desired) -> None:
         about = f"setting the password of database user {desired.ref.short}"
         body = {"name": desired.ref.short, "password": _password(cloud, desired)}
-        request = _users(cloud).update(project=cloud.project, instance=_instance(desired.ref), name=desired.ref.short, body=body)
+        request = _users(cloud).update(
+            project=cloud.project, instance=_instance(desired.ref), name=desired.ref.short, body=body
+        )
         operations.sql_done(cloud, about, cloud.call(about, request.execute, retries.SQL))
         _remember(cloud, desired)
 
@@ -110,6 +117,10 @@ def _remember(cloud: Cloud, desired: Desired) -> None:
     secret, number = version.split("/versions/")
     about = f"noting the password's version on {secret.rsplit('/', 1)[-1]}"
     live = cloud.call(about, lambda: cloud.secrets.get_secret(name=secret, retry=None, timeout=TIMEOUT))
-    message = {"name": secret, "annotations": {**dict(live.annotations), ANNOTATION: number}, "etag": live.etag}
+    message = {
+        "name": secret,
+        "annotations": {**dict(live.annotations), ANNOTATION: number},
+        "etag": live.etag,
+    }
     request = {"secret": message, "update_mask": "annotations"}
     cloud.call(about, lambda: cloud.secrets.update_secret(request=request, retry=None, timeout=TIMEOUT))

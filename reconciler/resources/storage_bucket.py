@@ -20,6 +20,7 @@ class Bucket:
 
     name: ClassVar[str] = "storage.bucket"
     api: ClassVar[str] = "storage.googleapis.com"
+    tells: ClassVar[bool] = False
 
     def desired(self, deployment: Deployment, names: Names) -> Iterable[Desired]:
         """The artifact bucket, unless it is somebody else's; the build bucket, where the image is built."""
@@ -49,7 +50,10 @@ class Bucket:
             cloud.call(about, lambda: bucket.create(location=body["location"], retry=None, timeout=60))
         except errors.AlreadyThere as error:
             if self.observe(cloud, desired.ref) is None:
-                raise errors.Refused(error.message, way_out="Choose another bucket name: names are shared by all of Google Cloud.") from error
+                raise errors.Refused(
+                    error.message,
+                    way_out="Choose another bucket name: names are shared by all of Google Cloud.",
+                ) from error
 
     def update(self, cloud: Cloud, desired: Desired, observed: Observed, fields: Collection[str]) -> None:
         """PATCH of the changed parts, only while the bucket's metageneration is the one observed."""
@@ -57,7 +61,9 @@ class Bucket:
         about = f"updating bucket {desired.ref.short}"
         cloud.call(about, lambda: bucket.reload(retry=None, timeout=60))
         _set(bucket, desired.body or {}, fields)
-        cloud.call(about, lambda: bucket.patch(if_metageneration_match=int(observed.version), retry=None, timeout=60))
+        cloud.call(
+            about, lambda: bucket.patch(if_metageneration_match=int(observed.version), retry=None, timeout=60)
+        )
 
     def delete(self, cloud: Cloud, ref: Ref) -> None:
         """Empty it, then delete it. Deleted objects stay restorable for the bucket's soft delete time."""
@@ -116,7 +122,12 @@ def _builds(deployment: Deployment, names: Names) -> Desired:
         **flat.prefixed("labels", labels_of(deployment)),
     }
     wanted = None if deployment.image.digest else body
-    return Desired(ref(names.build_bucket), wanted, fixed=frozenset({"location"}), origins={"": deployment.origin("image")})
+    return Desired(
+        ref(names.build_bucket),
+        wanted,
+        fixed=frozenset({"location"}),
+        origins={"": deployment.origin("image")},
+    )
 
 
 def _rules(lifecycle: Lifecycle) -> list[dict[str, Any]]:
@@ -128,11 +139,26 @@ def _rules(lifecycle: Lifecycle) -> list[dict[str, Any]]:
         ("ARCHIVE", lifecycle.archive_after_days),
     ):
         if days:
-            rules.append({"action": {"type": "SetStorageClass", "storageClass": storage_class}, "condition": {"age": days}})
+            rules.append(
+                {
+                    "action": {"type": "SetStorageClass", "storageClass": storage_class},
+                    "condition": {"age": days},
+                }
+            )
     if lifecycle.delete_noncurrent_after_days:
-        rules.append({"action": {"type": "Delete"}, "condition": {"daysSinceNoncurrentTime": lifecycle.delete_noncurrent_after_days}})
+        rules.append(
+            {
+                "action": {"type": "Delete"},
+                "condition": {"daysSinceNoncurrentTime": lifecycle.delete_noncurrent_after_days},
+            }
+        )
     if lifecycle.abort_uploads_after_days:
-        rules.append({"action": {"type": "AbortIncompleteMultipartUpload"}, "condition": {"age": lifecycle.abort_uploads_after_days}})
+        rules.append(
+            {
+                "action": {"type": "AbortIncompleteMultipartUpload"},
+                "condition": {"age": lifecycle.abort_uploads_after_days},
+            }
+        )
     return rules
 
 
@@ -143,7 +169,9 @@ def _body(bucket: Any) -> dict[str, Json]:
         "iamConfiguration.uniformBucketLevelAccess": bool(configuration.uniform_bucket_level_access_enabled),
         "iamConfiguration.publicAccessPrevention": str(configuration.public_access_prevention or "inherited"),
         "versioning": bool(bucket.versioning_enabled),
-        "softDeletePolicy.retentionDurationSeconds": int(bucket.soft_delete_policy.retention_duration_seconds or 0),
+        "softDeletePolicy.retentionDurationSeconds": int(
+            bucket.soft_delete_policy.retention_duration_seconds or 0
+        ),
         "lifecycle": cast("Json", sorted((dict(rule) for rule in bucket.lifecycle_rules), key=_rule_order)),
         **flat.prefixed("labels", bucket.labels),
     }
@@ -155,7 +183,9 @@ _CLASSES = ("NEARLINE", "COLDLINE", "ARCHIVE")
 def _rule_order(rule: Mapping[str, Any]) -> tuple[int, str]:
     """Our own order first, so that Google's order of rules is never a difference."""
     action = rule.get("action", {})
-    order = {"SetStorageClass": 0, "Delete": 1, "AbortIncompleteMultipartUpload": 2}.get(str(action.get("type")), 3)
+    order = {"SetStorageClass": 0, "Delete": 1, "AbortIncompleteMultipartUpload": 2}.get(
+        str(action.get("type")), 3
+    )
     storage_class = str(action.get("storageClass", ""))
     return order, str(_CLASSES.index(storage_class)) if storage_class in _CLASSES else str(rule)
 

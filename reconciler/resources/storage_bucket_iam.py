@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from reconciler.gcp import policy
 from reconciler.gcp.cloud import Cloud
@@ -18,6 +18,7 @@ class BucketIam:
 
     name: ClassVar[str] = "storage.bucket_iam"
     api: ClassVar[str] = "storage.googleapis.com"
+    tells: ClassVar[bool] = False
 
     def desired(self, deployment: Deployment, names: Names) -> Iterable[Desired]:
         """The server reads and writes objects of the artifact bucket; the builder reads build contexts."""
@@ -34,7 +35,10 @@ class BucketIam:
         yield Desired(
             ref(names.build_bucket),
             {policy.grant("roles/storage.objectViewer", names.build_account_member): built},
-            needs=(storage_bucket.ref(names.build_bucket), iam_service_account.ref(names.project, names.build_account)),
+            needs=(
+                storage_bucket.ref(names.build_bucket),
+                iam_service_account.ref(names.project, names.build_account),
+            ),
             empties=True,
             origins={"": deployment.origin("image")},
         )
@@ -42,7 +46,11 @@ class BucketIam:
     def observe(self, cloud: Cloud, ref: Ref) -> Observed | None:
         """Every grant on the bucket; None when there is no such bucket."""
         found = cloud.found(f"reading the policy of bucket {ref.short}", lambda: _read(cloud, ref))
-        return None if found is None else Observed(ref, policy.grants_of(found), version=str(found.get("etag", "")))
+        return (
+            None
+            if found is None
+            else Observed(ref, policy.grants_of(found), version=str(found.get("etag", "")))
+        )
 
     def create(self, cloud: Cloud, desired: Desired) -> None:
         """A bucket always has a policy; this is reached when the bucket has just been made."""
@@ -61,10 +69,16 @@ class BucketIam:
         def write(changed: policy.Policy) -> Any:
             from google.api_core.iam import Policy
 
-            return bucket.set_iam_policy(Policy.from_api_repr(changed), retry=None, timeout=60)
+            return bucket.set_iam_policy(cast("Any", Policy).from_api_repr(changed), retry=None, timeout=60)
 
         wanted = policy.only(desired.body or {}, fields)
-        policy.rewrite(cloud, f"granting roles on bucket {desired.ref.short}", wanted, lambda: _read(cloud, desired.ref), write)
+        policy.rewrite(
+            cloud,
+            f"granting roles on bucket {desired.ref.short}",
+            wanted,
+            lambda: _read(cloud, desired.ref),
+            write,
+        )
 
 
 def ref(bucket: str) -> Ref:

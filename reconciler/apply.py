@@ -1,0 +1,242 @@
+"""The one stage that writes Google Cloud: carries a plan out, as far side by side as `needs` and lanes allow.
+
+Every verb is idempotent and every name is known beforehand, so whatever stops this half-way, running it again
+continues. A write that lost its precondition is planned anew for that one resource, never forced.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from reconciler import errors
+from reconciler.change import Action, Change
+from reconciler.diff import diff, resolve
+from reconciler.gcp import retries
+from reconciler.gcp.cloud import Cloud
+from reconciler.kind import Kind
+from reconciler.model import Observed, Pending, Ref
+from reconciler.plan import CHANGING, Plan, order_of_work
+
+AT_ONCE = 8
+"""Writes in flight; Google's write quotas are in the hundreds a minute."""
+REPLANS = 3
+"""How often one resource is planned anew because somebody else was faster."""
+
+
+class Status(StrEnum):
+    """How a change ended."""
+
+    DONE = "done"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One change's end: its *status*, how long it took in *seconds*, and the *error* if there was one."""
+
+    change: Change
+    status: Status
+    seconds: float = 0.0
+    error: errors.ReconcileError | None = None
+
+
+class Watcher(Protocol):
+    """Who is told what happens while it happens. Called from several threads."""
+
+    def started(self, change: Change) -> None:
+        """Work on *change* begins."""
+        ...
+
+    def noted(self, change: Change, text: str) -> None:
+        """Something long says what it is doing."""
+        ...
+
+    def ended(self, outcome: Outcome) -> None:
+        """Work on a change has ended."""
+        ...
+
+
+@dataclass
+class _Run:
+    """The state of one apply: what is known by now, what is done, what is being done."""
+
+    cloud: Cloud
+    kinds: Mapping[str, Kind]
+    watcher: Watcher
+    observed: dict[Ref, Observed]
+    outcomes: dict[Ref, Outcome] = field(default_factory=dict[Ref, Outcome])
+    running: dict[Future[Outcome], Change] = field(default_factory=dict[Future[Outcome], Change])
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+def apply(cloud: Cloud, plan: Plan, kinds: Mapping[str, Kind], watcher: Watcher) -> tuple[Outcome, ...]:
+    """Carry *plan* out. Raises `Protected` before the first write where a guard stands in the way.
+
+    Raises `PartlyApplied`, `Interrupted`, or the one error where nothing was changed at all.
+    """
+    plan.refuse_if_blocked()
+    run = _Run(cloud, kinds, watcher, {c.ref: c.observed for c in plan.changes if c.observed is not None})
+    waiting = {change.ref: change for change in plan.changes if change.action in CHANGING}
+    needs = order_of_work(plan.changes)
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="write") as pool:
+        try:
+            _carry_out(run, pool, waiting, needs)
+        except KeyboardInterrupt:
+            cloud.stopped.set()
+            _collect(run, wait(run.running).done)
+    _raise_failure(run, waiting)
+    return tuple(run.outcomes.values())
+
+
+def _carry_out(
+    run: _Run, pool: ThreadPoolExecutor, waiting: dict[Ref, Change], needs: Mapping[Ref, frozenset[Ref]]
+) -> None:
+    while waiting or run.running:
+        for change in _ready(run, waiting, needs):
+            del waiting[change.ref]
+            run.running[pool.submit(_one, run, change)] = change
+        if run.running:
+            _collect(run, wait(run.running, return_when=FIRST_COMPLETED, timeout=1).done)
+
+
+def _ready(run: _Run, waiting: dict[Ref, Change], needs: Mapping[Ref, frozenset[Ref]]) -> list[Change]:
+    """The changes that can start now; those that never can are ended as skipped."""
+    lanes = {change.desired.lane for change in run.running.values() if change.desired}
+    unfinished = set(waiting) | {change.ref for change in run.running.values()}
+    chosen: list[Change] = []
+    for ref, change in list(waiting.items()):
+        lane = change.desired.lane if change.desired else ""
+        failed = [
+            run.outcomes[n]
+            for n in needs[ref]
+            if n in run.outcomes and run.outcomes[n].status is not Status.DONE
+        ]
+        if failed:
+            del waiting[ref]
+            reason = errors.ReconcileError(
+                f"not tried, because {failed[0].change.ref.address} is not in place"
+            )
+            run.outcomes[ref] = Outcome(change, Status.SKIPPED, error=reason)
+            run.watcher.ended(run.outcomes[ref])
+        elif needs[ref].isdisjoint(unfinished) and not (lane and lane in lanes):
+            chosen.append(change)
+            lanes.add(lane)
+    return chosen
+
+
+def _collect(run: _Run, done: set[Future[Outcome]]) -> None:
+    for future in done:
+        change = run.running.pop(future)
+        run.outcomes[change.ref] = future.result()
+
+
+def _one(run: _Run, change: Change) -> Outcome:
+    started = time.monotonic()
+    run.cloud.report_to(lambda text: run.watcher.noted(change, text))
+    run.watcher.started(change)
+    try:
+        retries.persist(retries.AFTER_ENABLING, lambda: _write(run, change), run.cloud.pause)
+        outcome = Outcome(change, Status.DONE, time.monotonic() - started)
+    except errors.Interrupted as error:
+        outcome = Outcome(change, Status.INTERRUPTED, time.monotonic() - started, error)
+    except errors.ReconcileError as error:
+        outcome = Outcome(change, Status.FAILED, time.monotonic() - started, error)
+    run.watcher.ended(outcome)
+    return outcome
+
+
+def _write(run: _Run, change: Change) -> None:
+    for _ in range(REPLANS):
+        try:
+            _verb(run, change)
+            break
+        except errors.VersionMoved:
+            run.cloud.note("it changed in the meantime; reading it again")
+            change = _replanned(run, change)
+    else:
+        _verb(run, change)
+    _learn(run, change)
+
+
+def _verb(run: _Run, change: Change) -> None:
+    kind, ref = run.kinds[change.ref.kind], change.ref
+    if change.action in {Action.DELETE, Action.REPLACE}:
+        kind.delete(run.cloud, ref)
+    if change.action is Action.DELETE or change.desired is None:
+        return
+    desired = resolve(change.desired, _snapshot(run))
+    missing = [str(value) for value in (desired.body or {}).values() if isinstance(value, Pending)]
+    if missing:
+        raise errors.ReconcileError(f"{ref.address}: a value it needs is still missing: {missing[0]}")
+    if change.action in {Action.CREATE, Action.REPLACE}:
+        kind.create(run.cloud, desired)
+    elif change.observed is not None:
+        fields = [f.field for f in diff(desired, change.observed).fields]
+        if fields:
+            kind.update(run.cloud, desired, change.observed, fields)
+
+
+def _replanned(run: _Run, change: Change) -> Change:
+    """The same resource's change, from what is there now."""
+    run.cloud.forget()
+    found = run.kinds[change.ref.kind].observe(run.cloud, change.ref)
+    desired = change.desired
+    if desired is None or change.action is Action.DELETE:
+        return change
+    after = diff(resolve(desired, _snapshot(run)), found)
+    if after.action is Action.REPLACE:
+        raise errors.Protected(
+            f"{change.ref.address} changed while it was being updated, and would now be replaced: {after.reason}"
+        )
+    return after
+
+
+def _learn(run: _Run, change: Change) -> None:
+    """Read back what others wait for: a digest, a version number."""
+    if change.action is Action.DELETE:
+        return
+    run.cloud.forget()
+    if not run.kinds[change.ref.kind].tells:
+        return
+    found = run.kinds[change.ref.kind].observe(run.cloud, change.ref)
+    if found is not None:
+        with run.lock:
+            run.observed[change.ref] = found
+
+
+def _snapshot(run: _Run) -> dict[Ref, Observed]:
+    with run.lock:
+        return dict(run.observed)
+
+
+def _raise_failure(run: _Run, waiting: Mapping[Ref, Change]) -> None:
+    bad = [o for o in run.outcomes.values() if o.status is not Status.DONE]
+    if not bad and not waiting:
+        return
+    done = sum(outcome.status is Status.DONE for outcome in run.outcomes.values())
+    left = len(waiting) + sum(outcome.status in {Status.SKIPPED, Status.INTERRUPTED} for outcome in bad)
+    if run.cloud.stopped.is_set():
+        flight = [o.change.ref.address for o in bad if o.status is Status.INTERRUPTED]
+        in_flight = f"; in flight, and going on in Google Cloud: {', '.join(flight)}" if flight else ""
+        raise errors.Interrupted(
+            f"interrupted: {done} changes done, {left} left{in_flight}",
+            way_out="Run the same command again; it continues from here.",
+        )
+    failed = [o.error for o in bad if o.status is Status.FAILED and o.error is not None]
+    if done == 0 and len(failed) == 1:
+        raise failed[0]
+    listed = "\n".join(
+        f"- {error.message}" + (f"\n  {error.way_out}" if error.way_out else "") for error in failed
+    )
+    raise errors.PartlyApplied(
+        f"{done} changes done, {len(failed)} failed, {left} not tried:\n{listed}",
+        way_out="Mend the cause and run the same command again; it continues from here.",
+    )

@@ -1,0 +1,101 @@
+"""The difference between desired and observed, one change per resource. Pure; knows nothing of Google Cloud."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from reconciler.change import Action, Change, FieldChange
+from reconciler.model import Desired, Observed, Origin, Pending, Ref, Value
+
+KEPT_DATA = "left in place: it holds data"
+KEPT_SHARED = "left in place: others may use it"
+
+
+def resolve(desired: Desired, observed: Mapping[Ref, Observed]) -> Desired:
+    """*desired* with every pending value filled in that can be known by now."""
+    if desired.body is None or not any(isinstance(value, Pending) for value in desired.body.values()):
+        return desired
+    return replace(desired, body={field: _known(value, observed) for field, value in desired.body.items()})
+
+
+def _known(value: Value, observed: Mapping[Ref, Observed]) -> Value:
+    if not isinstance(value, Pending):
+        return value
+    source = observed.get(value.ref)
+    found = source.body.get(value.field) if source else None
+    return value if found is None else value.template.format(found)
+
+
+def diff(desired: Desired, observed: Observed | None, *, delete_data: bool = False) -> Change:
+    """What is to be done about one resource. *desired* is resolved as far as it can be."""
+    if desired.body is None:
+        return _absent(desired, observed, delete_data=delete_data)
+    if observed is None:
+        return _create(desired)
+    fields = _differences(desired, observed)
+    if not fields:
+        return Change(desired.ref, Action.KEEP, desired=desired, observed=observed)
+    if not any(field.forces_replacement for field in fields):
+        return Change(desired.ref, Action.UPDATE, fields, desired, observed)
+    return _replace(desired, observed, fields)
+
+
+def _absent(desired: Desired, observed: Observed | None, *, delete_data: bool) -> Change:
+    if observed is None:
+        return Change(desired.ref, Action.KEEP, desired=desired)
+    if desired.permanent:
+        return Change(desired.ref, Action.KEEP, desired=desired, observed=observed, reason=KEPT_SHARED)
+    if desired.holds_data and not delete_data:
+        return Change(desired.ref, Action.KEEP, desired=desired, observed=observed, reason=KEPT_DATA)
+    return Change(desired.ref, Action.DELETE, desired=desired, observed=observed, reason="no longer wanted")
+
+
+def _create(desired: Desired) -> Change:
+    body = desired.body or {}
+    if desired.empties and all(value is None for value in body.values()):
+        return Change(desired.ref, Action.KEEP, desired=desired)
+    fields = tuple(
+        FieldChange(field, None, value, _origin(desired, field))
+        for field, value in body.items()
+        if value is not None
+    )
+    return Change(desired.ref, Action.CREATE, fields, desired)
+
+
+def _replace(desired: Desired, observed: Observed, fields: tuple[FieldChange, ...]) -> Change:
+    forced = ", ".join(field.field for field in fields if field.forces_replacement)
+    reason = f"{forced} cannot change on a live resource"
+    blocked = ""
+    if desired.holds_data or desired.permanent or desired.empties:
+        blocked = f"{desired.ref.address} holds data and would have to be replaced, because {reason}"
+    return Change(desired.ref, Action.REPLACE, fields, desired, observed, reason, blocked)
+
+
+def _differences(desired: Desired, observed: Observed) -> tuple[FieldChange, ...]:
+    wanted = dict(desired.body or {})
+    for field in observed.body:
+        if field not in wanted and field.startswith(desired.complete or ("\0",)):
+            wanted[field] = None
+    return tuple(
+        FieldChange(
+            field,
+            observed.body.get(field),
+            value,
+            _origin(desired, field),
+            desired.effects.get(field, ""),
+            field in desired.fixed,
+        )
+        for field, value in wanted.items()
+        if not _same(value, observed.body.get(field), floor=field in desired.floors)
+    )
+
+
+def _same(wanted: Value, found: Value, *, floor: bool) -> bool:
+    if floor and isinstance(wanted, int) and isinstance(found, int):
+        return found >= wanted
+    return wanted == found
+
+
+def _origin(desired: Desired, field: str) -> Origin | None:
+    return desired.origins.get(field) or desired.origins.get("")

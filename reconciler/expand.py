@@ -1,0 +1,30 @@
+"""From a deployment to what is wanted of every resource. Pure but for the bytes of `image/`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from reconciler.kind import Kind
+from reconciler.model import Desired
+from reconciler.server.naming import Names
+from reconciler.spec.deployment import Deployment
+
+
+def expand(deployment: Deployment, names: Names, kinds: Iterable[Kind]) -> tuple[Desired, ...]:
+    """What *deployment* wants of every resource, in the order of *kinds*."""
+    return tuple(wanted for kind in kinds for wanted in kind.desired(deployment, names))
+
+
+def nothing(wanted: Iterable[Desired]) -> tuple[Desired, ...]:
+    """The same resources with nothing wanted of them: what destroying a deployment is.
+
+    A policy is emptied of our grants; what is part of something else goes, or stays, with that.
+    """
+    return tuple(_gone(desired) for desired in wanted if desired.part_of is None)
+
+
+def _gone(desired: Desired) -> Desired:
+    if desired.empties:
+        return replace(desired, body=dict.fromkeys(desired.body or {}))
+    return replace(desired, body=None)

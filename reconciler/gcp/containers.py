@@ -1,0 +1,124 @@
+"""Cloud Run's template with one container, flat and back: what services and jobs have in common.
+
+Fields keep Google's names with two simplifications that make differences readable: `containers` is the one container,
+and `containers.env.NAME` is a plain value or the full name of a secret's version.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, cast
+
+from reconciler.gcp import fields as flat
+from reconciler.model import Json
+
+ENV = "containers.env."
+SOCKETS = "volumes.cloudsql"
+MOUNT = "cloudsql"
+PORTS = "containers.ports"
+_SECRET_VERSION = re.compile(r"(projects/[^/]+/secrets/[^/]+)/versions/([^/]+)")
+
+
+def flattened(template: Mapping[str, Any], project_ids: Collection[str]) -> dict[str, Json]:
+    """Every field of *template* that a spec can have an opinion on.
+
+    *project_ids* are the project's id first and its number: Google names secrets by either.
+    """
+    container: Mapping[str, Any] = (template.get("containers") or [{}])[0]
+    probe: Mapping[str, Any] = container.get("startupProbe") or {}
+    resources: Mapping[str, Any] = container.get("resources") or {}
+    return {
+        "serviceAccount": template.get("serviceAccount"),
+        "executionEnvironment": template.get("executionEnvironment"),
+        "timeout": template.get("timeout"),
+        "containers.image": container.get("image"),
+        "containers.args": list(container.get("args") or []),
+        "containers.command": list(container.get("command") or []),
+        "containers.resources.limits.cpu": flat.quantity(flat.at(resources, "limits.cpu")),
+        "containers.resources.limits.memory": flat.quantity(flat.at(resources, "limits.memory")),
+        "containers.resources.cpuIdle": bool(resources.get("cpuIdle")),
+        "containers.resources.startupCpuBoost": bool(resources.get("startupCpuBoost")),
+        PORTS: [
+            f"{port.get('name') or 'http1'}:{port.get('containerPort')}"
+            for port in container.get("ports") or []
+        ],
+        "containers.startupProbe.tcpSocket.port": flat.at(probe, "tcpSocket.port"),
+        "containers.startupProbe.periodSeconds": probe.get("periodSeconds"),
+        "containers.startupProbe.timeoutSeconds": probe.get("timeoutSeconds"),
+        "containers.startupProbe.failureThreshold": probe.get("failureThreshold"),
+        SOCKETS: cast("Json", _sockets(template, container)),
+        **{f"{ENV}{entry['name']}": _env_value(entry, project_ids) for entry in container.get("env") or []},
+    }
+
+
+def write(template: dict[str, Any], body: Mapping[str, Any], fields: Iterable[str]) -> None:
+    """Set *fields* of *body* in *template*, in place; everything else in it stays as it is."""
+    containers: list[dict[str, Any]] = template.setdefault("containers", [{}])
+    container = containers[0]
+    for field in fields:
+        value = body.get(field)
+        if field.startswith(ENV):
+            _write_env(container, field.removeprefix(ENV), value)
+        elif field == SOCKETS:
+            _write_sockets(template, container, value or [])
+        elif field == PORTS:
+            container["ports"] = [
+                {"name": name, "containerPort": int(port)}
+                for name, port in (p.split(":") for p in value or [])
+            ]
+        elif field.startswith("containers."):
+            _set(container, field.removeprefix("containers."), value)
+        else:
+            _set(template, field, value)
+
+
+def _set(target: dict[str, Any], path: str, value: Any) -> None:
+    *steps, last = path.split(".")
+    for step in steps:
+        target = target.setdefault(step, {})
+    target[last] = value
+
+
+def _env_value(entry: Mapping[str, Any], project_ids: Collection[str]) -> str:
+    reference = flat.at(entry, "valueSource.secretKeyRef")
+    if not reference:
+        return str(entry.get("value", ""))
+    home = next(iter(project_ids))
+    name = str(reference.get("secret", "")).rsplit("/", 1)[-1]
+    owner = (
+        str(reference.get("secret", "")).split("/")[1] if "/" in str(reference.get("secret", "")) else home
+    )
+    project = home if owner in project_ids else owner
+    return f"projects/{project}/secrets/{name}/versions/{reference.get('version', 'latest')}"
+
+
+def _write_env(container: dict[str, Any], name: str, value: str | None) -> None:
+    entries: list[dict[str, Any]] = [e for e in container.get("env") or [] if e["name"] != name]
+    if value is not None:
+        secret = _SECRET_VERSION.fullmatch(value)
+        entries.append(
+            {"name": name, "valueSource": {"secretKeyRef": {"secret": secret[1], "version": secret[2]}}}
+            if secret
+            else {"name": name, "value": value}
+        )
+    container["env"] = sorted(entries, key=lambda entry: str(entry["name"]))
+
+
+def _sockets(template: Mapping[str, Any], container: Mapping[str, Any]) -> list[str]:
+    mounted = {m["name"] for m in container.get("volumeMounts") or [] if m.get("mountPath") == "/cloudsql"}
+    volumes: list[Mapping[str, Any]] = [v for v in template.get("volumes") or [] if v.get("name") in mounted]
+    return sorted(str(i) for v in volumes for i in flat.at(v, "cloudSqlInstance.instances") or [])
+
+
+def _write_sockets(template: dict[str, Any], container: dict[str, Any], instances: list[str]) -> None:
+    """One volume of ours, mounted where Cloud SQL's sockets are looked for; other volumes stay."""
+    volumes = [
+        v for v in template.get("volumes") or [] if v.get("name") != MOUNT and "cloudSqlInstance" not in v
+    ]
+    kept = {v["name"] for v in volumes}
+    mounts = [m for m in container.get("volumeMounts") or [] if m["name"] in kept]
+    if instances:
+        volumes.append({"name": MOUNT, "cloudSqlInstance": {"instances": instances}})
+        mounts.append({"name": MOUNT, "mountPath": "/cloudsql"})
+    template["volumes"], container["volumeMounts"] = volumes, mounts

@@ -1,0 +1,52 @@
+"""The pipeline up to the plan, in one call: what `plan`, `apply`, `drift`, `status` and `destroy` have in common."""
+
+from __future__ import annotations
+
+from reconciler import errors
+from reconciler.expand import expand, nothing
+from reconciler.gcp.cloud import Cloud
+from reconciler.observe import Project, observe
+from reconciler.plan import Plan, make_plan
+from reconciler.registry import BY_NAME, KINDS
+from reconciler.resources import serviceusage_services
+from reconciler.server.naming import Names, names_of
+from reconciler.spec.deployment import Deployment
+
+
+def survey(cloud: Cloud, deployment: Deployment) -> Plan:
+    """The plan that makes Google Cloud what *deployment* says. Reads only."""
+    project = look_at_project(cloud)
+    names = names_of(deployment, project.number)
+    wanted = expand(deployment, names, KINDS)
+    observed = observe(cloud, (desired.ref for desired in wanted), BY_NAME, project)
+    return make_plan(deployment.name, names.project, deployment.file, names.url, wanted, observed)
+
+
+def survey_removal(cloud: Cloud, deployment: Deployment, *, delete_data: bool) -> Plan:
+    """The plan that takes *deployment* away; what holds data only with *delete_data*. Reads only."""
+    project = look_at_project(cloud)
+    names = names_of(deployment, project.number)
+    wanted = nothing(expand(deployment, names, KINDS))
+    observed = observe(cloud, (desired.ref for desired in wanted), BY_NAME, project)
+    return make_plan(
+        deployment.name, names.project, deployment.file, names.url, wanted, observed, delete_data=delete_data
+    )
+
+
+def look_at_project(cloud: Cloud) -> Project:
+    """The project's number and enabled APIs; raises `ProjectMissing` where Google says neither yes nor no."""
+    try:
+        states = serviceusage_services.states(cloud)
+    except errors.PermissionMissing as error:
+        raise errors.ProjectMissing(
+            f"project {cloud.project} does not exist, or you may not see it (Google answers both alike): {error.message}",
+            way_out="Check `project:` in the spec, and that your account has roles/serviceusage.serviceUsageConsumer there.",
+        ) from error
+    cloud.project_number = serviceusage_services.project_number(cloud)
+    enabled = frozenset(str(s["name"]).rsplit("/", 1)[-1] for s in states if s.get("state") == "ENABLED")
+    return Project(cloud.project_number, enabled)
+
+
+def names(cloud: Cloud, deployment: Deployment) -> Names:
+    """The deployment's names, project number included."""
+    return names_of(deployment, look_at_project(cloud).number)

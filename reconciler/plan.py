@@ -1,0 +1,112 @@
+"""Every change of a deployment, in an order that can be carried out, with the guards judged."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from graphlib import TopologicalSorter
+from typing import Any
+
+from reconciler import errors
+from reconciler.change import Action, Change
+from reconciler.diff import diff, resolve
+from reconciler.model import Desired, Observed, Pending, Ref
+
+CHANGING = frozenset({Action.CREATE, Action.UPDATE, Action.REPLACE, Action.DELETE})
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Changes in a possible order: what is needed first comes first, deletions last and in reverse.
+
+    *notes* are sentences about the deployment as a whole: its cost, its capacity.
+    """
+
+    deployment: str
+    project: str
+    spec: str
+    url: str
+    changes: tuple[Change, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def wanted(self) -> tuple[Change, ...]:
+        """The changes that do something."""
+        return tuple(change for change in self.changes if change.action in CHANGING)
+
+    def count(self, action: Action) -> int:
+        """How many resources have *action*."""
+        return sum(change.action is action for change in self.changes)
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of everything that the plan says and was computed from: equal plans do equal things."""
+        return _hash([fingerprint(change) for change in self.changes])
+
+    def refuse_if_blocked(self) -> None:
+        """Raise `Protected` with every guard that stands in the way; called before the first write."""
+        blocked = [change.blocked for change in self.changes if change.blocked]
+        if blocked:
+            listed = "\n".join(f"- {sentence}" for sentence in blocked)
+            raise errors.Protected(
+                f"refused, and nothing was changed:\n{listed}",
+                way_out="Take the change back, or move the data to a new deployment with another name.",
+            )
+
+
+def make_plan(
+    deployment: str, project: str, spec: str, url: str, wanted: Iterable[Desired], observed: Mapping[Ref, Observed],
+    *, delete_data: bool = False, notes: tuple[str, ...] = (),
+) -> Plan:  # fmt: skip
+    """The plan that takes *observed* to *wanted*."""
+    changes = {
+        d.ref: diff(resolve(d, observed), observed.get(d.ref), delete_data=delete_data) for d in wanted
+    }
+    return Plan(deployment, project, spec, url, _ordered(changes), notes)
+
+
+def order_of_work(changes: Iterable[Change]) -> dict[Ref, frozenset[Ref]]:
+    """What each change waits for: creations for what they need, deletions for what needs them."""
+    by_ref = {change.ref: change for change in changes}
+    waits: dict[Ref, set[Ref]] = {ref: set() for ref in by_ref}
+    for ref, change in by_ref.items():
+        for needed in change.desired.needs if change.desired else ():
+            if needed not in by_ref:
+                continue
+            if by_ref[needed].action is Action.DELETE:
+                waits[needed].add(ref)
+            elif change.action is not Action.DELETE:
+                waits[ref].add(needed)
+    return {ref: frozenset(needed) for ref, needed in waits.items()}
+
+
+def _ordered(changes: Mapping[Ref, Change]) -> tuple[Change, ...]:
+    graph = order_of_work(changes.values())
+    return tuple(changes[ref] for ref in TopologicalSorter(graph).static_order())
+
+
+def fingerprint(change: Change) -> str:
+    """A hash of one change: what is wanted, what was read and in which version."""
+    observed = change.observed
+    wanted = change.desired.body if change.desired else None
+    return _hash(
+        [
+            change.ref.kind,
+            change.ref.name,
+            change.action,
+            None if wanted is None else {key: plain(value) for key, value in wanted.items()},
+            None if observed is None else {"version": observed.version, "busy": observed.busy},
+            [[field.field, plain(field.old), plain(field.new)] for field in change.fields],
+        ]
+    )
+
+
+def plain(value: Any) -> Any:
+    """*value* as JSON can hold it; a pending one as the words that stand for it."""
+    return str(value) if isinstance(value, Pending) else value
+
+
+def _hash(parts: Any) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]

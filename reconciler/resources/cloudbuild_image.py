@@ -1,0 +1,173 @@
+"""The server's image: built by Cloud Build from `image/`, named by its content, deployed by its digest."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Any, ClassVar
+
+from reconciler import errors
+from reconciler.gcp import operations, retries
+from reconciler.gcp.cloud import Cloud
+from reconciler.model import Desired, Observed, Pending, Ref
+from reconciler.resources import (
+    artifactregistry_repository,
+    artifactregistry_repository_iam,
+    cloudresourcemanager_project_iam,
+    iam_service_account,
+    storage_bucket,
+    storage_bucket_iam,
+)
+from reconciler.server import build_context
+from reconciler.server.naming import Names
+from reconciler.spec.deployment import Deployment
+from reconciler.spec.files import image_folder
+
+BUILD_TIMEOUT = "1800s"
+PACKAGE = "server"
+
+
+class Image:
+    """`cloudbuild.image`: one tag in the repository; it exists once its content has been built."""
+
+    name: ClassVar[str] = "cloudbuild.image"
+    api: ClassVar[str] = "cloudbuild.googleapis.com"
+    tells: ClassVar[bool] = True
+
+    def desired(self, deployment: Deployment, names: Names) -> Iterable[Desired]:
+        """The image of what `image/` holds now; nothing where the spec names a digest."""
+        if deployment.image.digest:
+            return
+        image = ref(deployment, names)
+        yield Desired(
+            image,
+            {"tag": image.short},
+            needs=(
+                artifactregistry_repository.ref(names),
+                artifactregistry_repository_iam.ref(names),
+                cloudresourcemanager_project_iam.ref(names.project),
+                iam_service_account.ref(names.project, names.build_account),
+                storage_bucket.ref(names.build_bucket),
+                storage_bucket_iam.ref(names.build_bucket),
+            ),
+            part_of=artifactregistry_repository.ref(names),
+            origins={"": deployment.origin("image")},
+        )
+
+    def observe(self, cloud: Cloud, ref: Ref) -> Observed | None:
+        """The digest that the tag stands for."""
+        tags = cloud.api("artifactregistry", "v1").projects().locations().repositories().packages().tags()
+        found = cloud.found(f"reading image {ref.short}", tags.get(name=ref.name).execute)
+        if found is None:
+            return None
+        return Observed(ref, {"tag": ref.short, "digest": str(found["version"]).rsplit("/", 1)[-1]})
+
+    def create(self, cloud: Cloud, desired: Desired) -> None:
+        """Upload the context, build it, wait."""
+        names = _Built.of(desired.ref)
+        content = build_context.archive(_context_tagged(desired.ref.short))
+        blob = cloud.storage.bucket(names.bucket).blob(f"{desired.ref.short}.tgz")
+        about = f"building image {desired.ref.short}"
+        cloud.note("uploading the build context")
+        cloud.call(
+            about,
+            lambda: blob.upload_from_string(content, content_type="application/gzip", retry=None, timeout=60),
+            retries.IAM,
+        )
+        builds = cloud.api("cloudbuild", "v1").projects().locations().builds()
+        request = builds.create(parent=names.location, body=names.build(blob.name))
+        self._wait(cloud, about, cloud.call(about, request.execute, retries.ONCE))
+
+    def update(self, cloud: Cloud, desired: Desired, observed: Observed, fields: Collection[str]) -> None:
+        """Nothing of an image can change: other content is another image."""
+
+    def delete(self, cloud: Cloud, ref: Ref) -> None:
+        """Nothing: images go with their repository, or by its clean-up policies."""
+
+    @staticmethod
+    def _wait(cloud: Cloud, about: str, operation: Any) -> None:
+        reader = cloud.api("cloudbuild", "v1").projects().locations().operations()
+        build = operation.get("metadata", {}).get("build", {})
+
+        def phase(running: Any) -> str:
+            return str(running.get("metadata", {}).get("build", {}).get("status", "queued")).lower()
+
+        try:
+            ended = operations.await_operation(
+                cloud, about, operations.BUILD, operation, lambda name: reader.get(name=name).execute(), phase
+            )
+        except errors.OperationFailed as error:
+            raise errors.OperationFailed(
+                error.message, way_out=f"Its log: {build.get('logUrl', 'gcloud builds list')}"
+            ) from error
+        build = ended.get("response", {}) or build
+        if build.get("status") not in {"SUCCESS", None}:
+            detail = build.get("statusDetail") or build.get("failureInfo", {}).get("detail", "")
+            raise errors.OperationFailed(
+                f"{about}: {build['status']} {detail}".strip(), way_out=f"Its log: {build.get('logUrl', '')}"
+            )
+
+
+class _Built:
+    """The names that a build needs, read off the image's own."""
+
+    def __init__(self, project: str, region: str, name: str, tag: str) -> None:
+        self.project, self.name = project, name
+        self.location = f"projects/{project}/locations/{region}"
+        self.bucket = f"{project}-{name}-build"
+        self.image = f"{region}-docker.pkg.dev/{project}/{name}/{PACKAGE}:{tag}"
+
+    @classmethod
+    def of(cls, ref: Ref) -> _Built:
+        _, project, _, region, _, name, _, _, _, tag = ref.name.split("/")
+        return cls(project, region, name, tag)
+
+    def build(self, source: str) -> dict[str, Any]:
+        """The build as Cloud Build's JSON; run by our own account, so its log goes to Cloud Logging alone."""
+        account = f"{self.name}-build@{self.project}.iam.gserviceaccount.com"
+        arguments = ["build", "--platform", "linux/amd64", "-t", self.image, "."]
+        return {
+            "source": {"storageSource": {"bucket": self.bucket, "object": source}},
+            "steps": [{"name": "gcr.io/cloud-builders/docker", "args": arguments}],
+            "images": [self.image],
+            "serviceAccount": f"projects/{self.project}/serviceAccounts/{account}",
+            "options": {"logging": "CLOUD_LOGGING_ONLY"},
+            "timeout": BUILD_TIMEOUT,
+            "tags": ["mlflow-reconcile"],
+        }
+
+
+def ref(deployment: Deployment, names: Names) -> Ref:
+    """The image of the content that `image/` holds now."""
+    tag = _context(deployment.server.version).tag
+    return Ref(Image.name, f"{names.repository}/packages/{PACKAGE}/tags/{tag}")
+
+
+def reference(deployment: Deployment, names: Names) -> str | Pending:
+    """What the server runs: the digest that the spec names, or that of the image built here."""
+    if deployment.image.digest:
+        return deployment.image.digest
+    return Pending(ref(deployment, names), "digest", f"{names.image}@{{}}", "known after the image is built")
+
+
+def needs(deployment: Deployment, names: Names) -> tuple[Ref, ...]:
+    """The image, where it is built here."""
+    return () if deployment.image.digest else (ref(deployment, names),)
+
+
+def _context(mlflow_version: str) -> build_context.BuildContext:
+    try:
+        return build_context.read(image_folder(), mlflow_version)
+    except OSError as error:
+        raise errors.SpecInvalid(
+            f"the image's files cannot be read: {error}",
+            way_out="Reinstall, or name image.digest in the spec.",
+        ) from error
+
+
+def _context_tagged(tag: str) -> build_context.BuildContext:
+    context = _context(tag.rsplit("-", 1)[0])
+    if context.tag != tag:
+        raise errors.VersionMoved(
+            "the image's files changed while the plan was being carried out", way_out="Run this again."
+        )
+    return context

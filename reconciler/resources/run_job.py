@@ -1,0 +1,158 @@
+"""The Cloud Run job that makes and migrates the database's schema. Running it is `run.migration`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Any, ClassVar
+
+from reconciler import errors
+from reconciler.gcp import containers, operations
+from reconciler.gcp import fields as flat
+from reconciler.gcp.cloud import Cloud
+from reconciler.gcp.proto import as_json, from_json
+from reconciler.model import Body, Desired, Observed, Ref
+from reconciler.resources import (
+    cloudbuild_image,
+    cloudresourcemanager_project_iam,
+    iam_service_account,
+    secretmanager_secret_iam,
+    secretmanager_version,
+    sqladmin_instance,
+)
+from reconciler.server import settings
+from reconciler.server.naming import Names, labels_of
+from reconciler.spec.deployment import Deployment
+
+TIMEOUT = 60
+TEMPLATE = "template.template."
+MIGRATION_TIMEOUT = "1800s"
+"""Half an hour: `mlflow db upgrade` took 3 s on a small database, and large ones rewrite whole tables."""
+
+
+class Job:
+    """`run.job`."""
+
+    name: ClassVar[str] = "run.job"
+    api: ClassVar[str] = "run.googleapis.com"
+    tells: ClassVar[bool] = False
+
+    def desired(self, deployment: Deployment, names: Names) -> Iterable[Desired]:
+        """The server's image with `migrate` as its command, and access to nothing but the database."""
+        template: Body = {
+            "serviceAccount": names.service_account,
+            "timeout": MIGRATION_TIMEOUT,
+            "maxRetries": 0,
+            "containers.image": cloudbuild_image.reference(deployment, names),
+            "containers.args": ["migrate"],
+            "containers.resources.limits.cpu": "1",
+            "containers.resources.limits.memory": "512Mi",
+            containers.SOCKETS: [names.connection_name],
+            **{
+                f"{containers.ENV}{name}": value
+                for name, value in settings.database_environment(names).items()
+            },
+            f"{containers.ENV}MLFLOW_DB_PASSWORD": secretmanager_version.pinned(names.database_secret),
+        }
+        yield Desired(
+            ref(names),
+            {
+                **{f"{TEMPLATE}{k}": v for k, v in template.items()},
+                **flat.prefixed("labels", labels_of(deployment)),
+            },
+            needs=(
+                *cloudbuild_image.needs(deployment, names),
+                cloudresourcemanager_project_iam.ref(names.project),
+                iam_service_account.ref(names.project, names.service_account),
+                secretmanager_secret_iam.ref(names.database_secret),
+                secretmanager_version.ref(names.database_secret),
+                sqladmin_instance.ref(names),
+            ),
+            complete=(f"{TEMPLATE}{containers.ENV}",),
+            origins={
+                "": deployment.origin("server"),
+                f"{TEMPLATE}containers.image": deployment.origin("image"),
+            },
+        )
+
+    def observe(self, cloud: Cloud, ref: Ref) -> Observed | None:
+        """The job's template, in the terms of a spec; versioned by its etag."""
+        found = cloud.found(
+            f"reading job {ref.short}",
+            lambda: cloud.run_jobs.get_job(name=ref.name, retry=None, timeout=TIMEOUT),
+        )
+        if found is None:
+            return None
+        job = as_json(found)
+        task: dict[str, Any] = flat.at(job, "template.template") or {}
+        fields = containers.flattened(task, (cloud.project, cloud.project_number))
+        body = {
+            f"{TEMPLATE}{key}": value
+            for key, value in {**fields, "maxRetries": task.get("maxRetries", 0)}.items()
+        }
+        return Observed(
+            ref, {**body, **flat.prefixed("labels", job.get("labels"))}, version=str(job.get("etag", ""))
+        )
+
+    def create(self, cloud: Cloud, desired: Desired) -> None:
+        """Create it and wait until it is ready; one that is there already is brought up to date."""
+        body = desired.body or {}
+        job: dict[str, Any] = {}
+        _write(job, body, body)
+        parent = desired.ref.name.rsplit("/jobs/", 1)[0]
+        about = f"creating job {desired.ref.short}"
+        request = {"parent": parent, "job_id": desired.ref.short, "job": from_json(_message(), job)}
+        try:
+            operation = cloud.call(
+                about, lambda: cloud.run_jobs.create_job(request=request, retry=None, timeout=TIMEOUT)
+            )
+        except errors.AlreadyThere:
+            observed = self.observe(cloud, desired.ref)
+            if observed is None:
+                raise
+            self.update(cloud, desired, observed, body)
+            return
+        operations.run_done(cloud, about, operation)
+
+    def update(self, cloud: Cloud, desired: Desired, observed: Observed, fields: Collection[str]) -> None:
+        """Read, change *fields*, write back on the etag observed."""
+        about = f"updating job {desired.ref.short}"
+        live = as_json(
+            cloud.call(
+                about, lambda: cloud.run_jobs.get_job(name=desired.ref.name, retry=None, timeout=TIMEOUT)
+            )
+        )
+        _write(live, desired.body or {}, fields)
+        message = from_json(_message(), {**live, "etag": observed.version})
+        operation = cloud.call(
+            about, lambda: cloud.run_jobs.update_job(job=message, retry=None, timeout=TIMEOUT)
+        )
+        operations.run_done(cloud, about, operation)
+
+    def delete(self, cloud: Cloud, ref: Ref) -> None:
+        """Delete it with the record of its executions."""
+        about = f"deleting job {ref.short}"
+        operation = cloud.found(
+            about, lambda: cloud.run_jobs.delete_job(name=ref.name, retry=None, timeout=TIMEOUT)
+        )
+        if operation is not None:
+            operations.run_done(cloud, about, operation)
+
+
+def ref(names: Names) -> Ref:
+    """The deployment's migration job."""
+    return Ref(Job.name, names.job)
+
+
+def _message() -> Any:
+    from google.cloud.run_v2 import Job as Message
+
+    return Message
+
+
+def _write(job: dict[str, Any], body: Body, fields: Collection[str]) -> None:
+    task: dict[str, Any] = job.setdefault("template", {}).setdefault("template", {})
+    inner = {field.removeprefix(TEMPLATE): body.get(field) for field in fields if field.startswith(TEMPLATE)}
+    containers.write(task, inner, inner)
+    labels = flat.under("labels", body, fields)
+    if labels:
+        job["labels"] = flat.with_map(job.get("labels"), labels)

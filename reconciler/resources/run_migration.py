@@ -1,0 +1,121 @@
+"""The database's schema, made or migrated by the job with exactly the image that the server is to run.
+
+Not a resource of Google's but a fact about one: the newest execution of the job, its image and how it ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Any, ClassVar
+
+from reconciler import errors
+from reconciler.gcp import fields as flat
+from reconciler.gcp import operations, retries
+from reconciler.gcp.cloud import Cloud
+from reconciler.gcp.proto import as_json
+from reconciler.model import Desired, Observed, Ref
+from reconciler.resources import (
+    cloudbuild_image,
+    run_job,
+    sqladmin_database,
+    sqladmin_instance,
+    sqladmin_user,
+)
+from reconciler.server.naming import Names
+from reconciler.spec.deployment import Deployment
+
+TIMEOUT = 60
+
+
+class Migration:
+    """`run.migration`: fields `image` (that the schema was last made for) and `state` (SUCCEEDED, FAILED)."""
+
+    name: ClassVar[str] = "run.migration"
+    api: ClassVar[str] = "run.googleapis.com"
+    tells: ClassVar[bool] = False
+
+    def desired(self, deployment: Deployment, names: Names) -> Iterable[Desired]:
+        """A succeeded execution with the server's image."""
+        yield Desired(
+            ref(names),
+            {"image": cloudbuild_image.reference(deployment, names), "state": "SUCCEEDED"},
+            needs=(
+                *cloudbuild_image.needs(deployment, names),
+                run_job.ref(names),
+                sqladmin_database.ref(names),
+                sqladmin_user.ref(names),
+            ),
+            lane=sqladmin_instance.lane(names),
+            part_of=run_job.ref(names),
+            effects={
+                "image": "backs up the database, then migrates its schema: servers of an older MLflow will not start on it"
+            },
+            origins={"": deployment.origin("server.version")},
+        )
+
+    def observe(self, cloud: Cloud, ref: Ref) -> Observed | None:
+        """The newest execution of the job. The API lists the newest first."""
+        request = {"parent": _job(ref), "page_size": 1}
+
+        def read() -> list[dict[str, Any]]:
+            pages = cloud.run_executions.list_executions(request=request, retry=None, timeout=TIMEOUT).pages
+            return [as_json(execution) for execution in next(iter(pages)).executions]
+
+        executions = cloud.found(f"reading the executions of {ref.short}", read) or []
+        if not executions:
+            return None
+        newest = executions[0]
+        image = next(
+            (container.get("image") for container in flat.items(newest, "template.containers")), None
+        )
+        running = "" if newest.get("completionTime") else "the migration is running"
+        return Observed(ref, {"image": image, "state": _state(newest)}, busy=running)
+
+    def create(self, cloud: Cloud, desired: Desired) -> None:
+        """Run the job and wait for it."""
+        about = "making the database's schema"
+        operation = cloud.call(
+            about,
+            lambda: cloud.run_jobs.run_job(name=_job(desired.ref), retry=None, timeout=TIMEOUT),
+            retries.ONCE,
+        )
+        execution = as_json(operations.run_done(cloud, about, operation))
+        if _state(execution) != "SUCCEEDED":
+            name = str(execution.get("name", "")).rsplit("/", 1)[-1]
+            raise errors.OperationFailed(
+                f"{about}: execution {name} failed",
+                way_out=f"Its log says why: {execution.get('logUri', 'gcloud run jobs executions describe ' + name)}",
+            )
+
+    def update(self, cloud: Cloud, desired: Desired, observed: Observed, fields: Collection[str]) -> None:
+        """Back up what is there, then migrate it."""
+        if "image" in fields:
+            _back_up(cloud, desired.ref)
+        self.create(cloud, desired)
+
+    def delete(self, cloud: Cloud, ref: Ref) -> None:
+        """Nothing: executions go with their job."""
+
+
+def ref(names: Names) -> Ref:
+    """The state of the deployment's schema."""
+    return Ref(Migration.name, names.migration)
+
+
+def _job(ref: Ref) -> str:
+    return ref.name.replace("/migrations/", "/jobs/") + "-migrate"
+
+
+def _state(execution: dict[str, Any]) -> str:
+    if execution.get("succeededCount"):
+        return "SUCCEEDED"
+    return "FAILED" if execution.get("completionTime") else "RUNNING"
+
+
+def _back_up(cloud: Cloud, ref: Ref) -> None:
+    about = "backing up the database"
+    cloud.note("backing up")
+    request = cloud.api("sqladmin", "v1").backupRuns().insert(
+        project=cloud.project, instance=ref.short, body={"description": "before a schema migration"}
+    )  # fmt: skip
+    operations.sql_done(cloud, about, cloud.call(about, request.execute, retries.SQL))

@@ -1,0 +1,248 @@
+"""The Cloud Run service: MLflow behind nginx, reachable under a URL that is known before it exists."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Any, ClassVar
+
+from reconciler import errors
+from reconciler.gcp import containers, operations
+from reconciler.gcp import fields as flat
+from reconciler.gcp.cloud import Cloud
+from reconciler.gcp.proto import as_json, from_json
+from reconciler.model import Body, Desired, Json, Observed, Ref
+from reconciler.resources import (
+    cloudbuild_image,
+    run_migration,
+    secretmanager_secret_iam,
+    secretmanager_version,
+    storage_bucket_iam,
+)
+from reconciler.server import settings
+from reconciler.server.naming import Names, labels_of
+from reconciler.spec.deployment import Deployment
+
+TIMEOUT = 60
+TEMPLATE = "template."
+ATTEMPT = "mlflow-reconcile/attempt"
+NEW_REVISION = "a new revision starts; requests move to it when it is ready"
+WIDER = "changes who can reach the server"
+START_SECONDS = 240
+"""What Cloud Run allows a start-up probe to take at most; ours looks once a second."""
+
+
+class Service:
+    """`run.service`; its field `ready` is false while the newest revision does not serve."""
+
+    name: ClassVar[str] = "run.service"
+    api: ClassVar[str] = "run.googleapis.com"
+    tells: ClassVar[bool] = False
+
+    def desired(self, deployment: Deployment, names: Names) -> Iterable[Desired]:
+        """The service with its one container; the whole environment is ours."""
+        template = _template(deployment, names)
+        body: Body = {
+            "ingress": f"INGRESS_TRAFFIC_{_INGRESS[deployment.networking.ingress]}",
+            "traffic": ["latest 100%"],
+            "ready": True,
+            **{f"{TEMPLATE}{key}": value for key, value in template.items()},
+            **flat.prefixed("labels", labels_of(deployment)),
+        }
+        yield Desired(
+            ref(names),
+            body,
+            needs=_needs(deployment, names),
+            complete=(f"{TEMPLATE}{containers.ENV}",),
+            effects={"ingress": WIDER, **{f"{TEMPLATE}{key}": NEW_REVISION for key in template}},
+            origins=_origins(deployment),
+        )
+
+    def observe(self, cloud: Cloud, ref: Ref) -> Observed | None:
+        """The service in the terms of a spec; versioned by its etag, busy while it reconciles."""
+        found = cloud.found(f"reading service {ref.short}", lambda: _get(cloud, ref))
+        if found is None:
+            return None
+        service = as_json(found)
+        template: dict[str, Any] = service.get("template") or {}
+        project_ids = (cloud.project, cloud.project_number)
+        fields: dict[str, Json] = {
+            **containers.flattened(template, project_ids),
+            "scaling.minInstanceCount": flat.at(template, "scaling.minInstanceCount") or 0,
+            "scaling.maxInstanceCount": flat.at(template, "scaling.maxInstanceCount"),
+            "maxInstanceRequestConcurrency": template.get("maxInstanceRequestConcurrency"),
+        }
+        body: dict[str, Json] = {
+            "ingress": service.get("ingress"),
+            "traffic": [_traffic(target) for target in flat.items(service, "traffic")],
+            "ready": _ready(service),
+            **{f"{TEMPLATE}{key}": value for key, value in fields.items()},
+            **flat.prefixed("labels", service.get("labels")),
+        }
+        busy = "rolling out" if service.get("reconciling") else ""
+        return Observed(
+            ref, body, version=str(service.get("etag", "")), busy=busy, note=str(service.get("uri", ""))
+        )
+
+    def create(self, cloud: Cloud, desired: Desired) -> None:
+        """Create it and wait until it serves; one that is there already is brought up to date."""
+        body = desired.body or {}
+        service: dict[str, Any] = {}
+        _write(service, body, body)
+        parent = desired.ref.name.rsplit("/services/", 1)[0]
+        about = f"creating service {desired.ref.short}"
+        request = {
+            "parent": parent,
+            "service_id": desired.ref.short,
+            "service": from_json(_message(), service),
+        }
+        try:
+            operation = cloud.call(
+                about, lambda: cloud.run_services.create_service(request=request, retry=None, timeout=TIMEOUT)
+            )
+        except errors.AlreadyThere:
+            observed = self.observe(cloud, desired.ref)
+            if observed is None:
+                raise
+            self.update(cloud, desired, observed, body)
+            return
+        _roll_out(cloud, about, operation)
+
+    def update(self, cloud: Cloud, desired: Desired, observed: Observed, fields: Collection[str]) -> None:
+        """Read, change *fields*, write back on the etag observed, wait until the new revision serves."""
+        about = f"updating service {desired.ref.short}"
+        live = as_json(cloud.call(about, lambda: _get(cloud, desired.ref)))
+        live["template"].pop("revision", None)
+        _write(live, desired.body or {}, fields)
+        if "ready" in fields:
+            annotations = live["template"].setdefault("annotations", {})
+            annotations[ATTEMPT] = str(int(annotations.get(ATTEMPT, 0)) + 1)
+        message = from_json(_message(), {**live, "etag": observed.version})
+        operation = cloud.call(
+            about, lambda: cloud.run_services.update_service(service=message, retry=None, timeout=TIMEOUT)
+        )
+        _roll_out(cloud, about, operation)
+
+    def delete(self, cloud: Cloud, ref: Ref) -> None:
+        """Delete it and wait."""
+        about = f"deleting service {ref.short}"
+        operation = cloud.found(
+            about, lambda: cloud.run_services.delete_service(name=ref.name, retry=None, timeout=TIMEOUT)
+        )
+        if operation is not None:
+            operations.run_done(cloud, about, operation)
+
+
+_INGRESS = {"all": "ALL", "internal": "INTERNAL_ONLY", "internal-and-load-balancer": "INTERNAL_LOAD_BALANCER"}
+
+
+def ref(names: Names) -> Ref:
+    """The deployment's service."""
+    return Ref(Service.name, names.service)
+
+
+def _template(deployment: Deployment, names: Names) -> Body:
+    scaling = deployment.scaling
+    secrets: Body = {"MLFLOW_DB_PASSWORD": secretmanager_version.pinned(names.database_secret)}
+    if deployment.auth.mode == "basic":
+        secrets = {**secrets, "FRONT_PASSWORD": secretmanager_version.pinned(names.login_secret)}
+    environment = {**settings.environment(deployment, names), **secrets}
+    return {
+        "serviceAccount": names.service_account,
+        "executionEnvironment": "EXECUTION_ENVIRONMENT_GEN2",
+        "timeout": f"{scaling.timeout}s",
+        "maxInstanceRequestConcurrency": scaling.concurrency,
+        "scaling.minInstanceCount": scaling.min_instances,
+        "scaling.maxInstanceCount": scaling.max_instances,
+        "containers.image": cloudbuild_image.reference(deployment, names),
+        "containers.args": ["serve"],
+        "containers.resources.limits.cpu": flat.quantity(deployment.cpu),
+        "containers.resources.limits.memory": flat.quantity(deployment.memory),
+        "containers.resources.cpuIdle": not scaling.cpu_always_on,
+        "containers.resources.startupCpuBoost": scaling.startup_boost,
+        containers.PORTS: ["h2c:8080"],
+        "containers.startupProbe.tcpSocket.port": 8080,
+        "containers.startupProbe.periodSeconds": 1,
+        "containers.startupProbe.timeoutSeconds": 1,
+        "containers.startupProbe.failureThreshold": START_SECONDS,
+        containers.SOCKETS: [names.connection_name],
+        **{f"{containers.ENV}{name}": value for name, value in environment.items()},
+    }
+
+
+def _needs(deployment: Deployment, names: Names) -> tuple[Ref, ...]:
+    login = (secretmanager_version.ref(names.login_secret), secretmanager_secret_iam.ref(names.login_secret))
+    return (
+        *cloudbuild_image.needs(deployment, names),
+        run_migration.ref(names),
+        storage_bucket_iam.ref(names.bucket),
+        secretmanager_version.ref(names.database_secret),
+        secretmanager_secret_iam.ref(names.database_secret),
+        *login,
+    )
+
+
+def _origins(deployment: Deployment) -> dict[str, Any]:
+    at = deployment.origin
+    spelled = {
+        "scaling.minInstanceCount": "scaling.min_instances",
+        "scaling.maxInstanceCount": "scaling.max_instances",
+        "maxInstanceRequestConcurrency": "scaling.concurrency",
+        "timeout": "scaling.timeout",
+        "containers.image": "image",
+        "containers.resources.limits.cpu": "cpu",
+        "containers.resources.limits.memory": "memory",
+        "containers.resources.cpuIdle": "scaling.cpu_always_on",
+        "containers.resources.startupCpuBoost": "scaling.startup_boost",
+        f"{containers.ENV}MLFLOW_WORKERS": "server.workers",
+        f"{containers.ENV}FRONT_AUTH": "auth.mode",
+        f"{containers.ENV}FRONT_USERNAME": "auth.username",
+        f"{containers.ENV}MLFLOW_ARTIFACTS_DESTINATION": "artifacts",
+        **{f"{containers.ENV}{name}": f"server.env.{name}" for name in deployment.server.env},
+    }
+    return {
+        "": at("name"),
+        "ingress": at("networking.ingress"),
+        **{f"{TEMPLATE}{field}": at(key) for field, key in spelled.items()},
+        **{f"labels.{key}": at(f"labels.{key}") for key in deployment.labels},
+    }
+
+
+def _get(cloud: Cloud, ref: Ref) -> Any:
+    return cloud.run_services.get_service(name=ref.name, retry=None, timeout=TIMEOUT)
+
+
+def _message() -> Any:
+    from google.cloud.run_v2 import Service as Message
+
+    return Message
+
+
+def _traffic(target: dict[str, Any]) -> str:
+    latest = target.get("type") == "TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST"
+    return f"{'latest' if latest else target.get('revision')} {target.get('percent', 0)}%"
+
+
+def _ready(service: dict[str, Any]) -> bool:
+    state = flat.at(service, "terminalCondition.state")
+    return state == "CONDITION_SUCCEEDED" or bool(service.get("reconciling"))
+
+
+def _write(service: dict[str, Any], body: Body, fields: Collection[str]) -> None:
+    template: dict[str, Any] = service.setdefault("template", {})
+    inner = {field.removeprefix(TEMPLATE): body.get(field) for field in fields if field.startswith(TEMPLATE)}
+    containers.write(template, inner, inner)
+    if "ingress" in fields:
+        service["ingress"] = body["ingress"]
+    if "traffic" in fields:
+        service["traffic"] = [{"type": "TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST", "percent": 100}]
+    labels = flat.under("labels", body, fields)
+    if labels:
+        service["labels"] = flat.with_map(service.get("labels"), labels)
+
+
+def _roll_out(cloud: Cloud, about: str, operation: Any) -> None:
+    """Wait; an operation that is done is not enough, the newest revision must serve."""
+    service = as_json(operations.run_done(cloud, about, operation))
+    if not _ready(service):
+        message = flat.at(service, "terminalCondition.message") or "the newest revision is not ready"
+        raise errors.OperationFailed(f"{about}: {message}")
