@@ -12,6 +12,7 @@ SOCKET_NAME = ".s.PGSQL.5432"
 # sun_path holds 108 bytes on Linux and 104 on macOS, one of them the closing zero.
 SOCKET_PATH_LIMIT = 107 if sys.platform == "linux" else 103
 _RUN_FOLDER_LIMIT = 42
+_VIEW_IS_LONGER = len("123456/c") - len("sql")
 
 
 def run_folder(home: Path) -> Path:
@@ -34,21 +35,30 @@ def run_folder(home: Path) -> Path:
     return short
 
 
-def socket_folder(home: Path, connection_name: str, view: str = "sql") -> Path:
-    """The folder that stands for `/cloudsql/PROJECT:REGION:INSTANCE`, made when missing.
+def socket_folder(home: Path, connection_name: str) -> Path:
+    """The folder of a PostgreSQL's socket, for the connection name PROJECT:REGION:INSTANCE.
 
-    `view` is "sql" for PostgreSQL's own socket, or a short name for what one revision sees of it.
-    Raises SandboxError where the socket's path would not fit into a socket address.
+    Raises SandboxError where the path would not fit into a socket address, here or as a revision sees it.
     """
-    folder = run_folder(home) / view / connection_name
-    length = len(os.fsencode(folder / SOCKET_NAME))
+    folder = run_folder(home) / "sql" / connection_name
+    length = len(os.fsencode(folder / SOCKET_NAME)) + _VIEW_IS_LONGER
     if length > SOCKET_PATH_LIMIT:
         raise SandboxError(
-            f"The socket path {folder / SOCKET_NAME} has {length} bytes; the limit is {SOCKET_PATH_LIMIT}.",
+            f"The socket path {folder / SOCKET_NAME} is {length - SOCKET_PATH_LIMIT} bytes too long.",
             "Shorten the instance name, or give the sandbox a shorter --home.",
         )
     folder.parent.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def instance_folder(home: Path, identity: str) -> Path:
+    """The folder of a running container; short, because its programs make sockets below it too."""
+    return run_folder(home) / identity
+
+
+def sql_view(instance: Path) -> Path:
+    """What a container sees as `/cloudsql`."""
+    return instance / "c"
 
 
 def open_path(folder: Path, top: Path) -> None:
