@@ -125,8 +125,8 @@ class Image:
 class Deployment:
     """One MLflow tracking server on Google Cloud, as its spec describes it.
 
-    *origins* maps the dotted keys that stand in the file (`database.tier`, `labels.team`, `auth.invokers.0`) to
-    where they stand. Use `origin`, which knows the others as defaults of the schema.
+    *origins* maps the dotted keys that stand in the file (`database.tier`, `labels.team`, `auth.invokers.0`)
+    to where they stand. Use `origin`, which knows the others as defaults of the schema.
     """
 
     version: int

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from reconciler.server import reserved, versions
+from reconciler.server.naming import DEPLOYMENT_LABEL, MANAGED_BY
 from reconciler.spec import rules_capacity, rules_database, rules_storage
 from reconciler.spec.deployment import Deployment
 from reconciler.spec.finding import Problem
@@ -113,7 +114,7 @@ def environment_is_free(deployment: Deployment) -> Iterator[Problem]:
 
 def labels_are_free(deployment: Deployment) -> Iterator[Problem]:
     """The two labels that mark a resource as ours are not the user's."""
-    for own in ("managed-by", "mlflow-deployment"):
+    for own in (MANAGED_BY[0], DEPLOYMENT_LABEL):
         if own in deployment.labels:
             message = "is how mlflow-reconcile recognises its own resources"
             yield Problem((f"labels.{own}",), message, ("choose another key", "remove it"))

@@ -89,9 +89,9 @@ def connections_fit(deployment: Deployment) -> Iterator[Problem]:
     if most * each <= usable:
         return
     message = (
-        f"{deployment.database.tier} has {usable} connections to give, {most * each} are needed: max_instances "
-        f"{most} × (workers {server.workers} × {capacity.ENGINES} engines × (pool_size {server.pool_size} + "
-        f"pool_overflow {server.pool_overflow}) + {capacity.BESIDE_THE_POOLS})"
+        f"{deployment.database.tier} has {usable} connections to give, {most * each} are needed: "
+        f"max_instances {most} × (workers {server.workers} × {capacity.ENGINES} engines × "
+        f"(pool_size {server.pool_size} + pool_overflow {server.pool_overflow}) + {capacity.BESIDE_THE_POOLS})"
     )
     keys = (
         "scaling.max_instances",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from reconciler.server.naming import names_of
 from reconciler.spec.deployment import Deployment
 from reconciler.spec.finding import Problem
 
@@ -67,7 +68,7 @@ def custom_tier_adds_up(deployment: Deployment) -> Iterator[Problem]:
 
 def socket_path_fits(deployment: Deployment) -> Iterator[Problem]:
     """The path of the database's socket is not longer than Linux allows."""
-    connection = f"{deployment.project}:{deployment.region}:{deployment.name}"
+    connection = names_of(deployment, "").connection_name
     length = len(f"/cloudsql/{connection}/.s.PGSQL.5432".encode())
     if length > LONGEST_SOCKET:
         message = f"the database's socket would have a path of {length} bytes; Linux allows {LONGEST_SOCKET}"

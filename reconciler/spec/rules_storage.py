@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from itertools import pairwise
 
+from reconciler.server.naming import names_of
 from reconciler.spec.deployment import Deployment
 from reconciler.spec.finding import Problem
 
@@ -61,7 +62,7 @@ def bucket_is_named(deployment: Deployment) -> Iterator[Problem]:
         yield Problem(("artifacts.existing", "artifacts.bucket"), message, ("add bucket", "existing: false"))
         return
     keys = ("artifacts.bucket",) if artifacts.bucket else ("name", "project", "artifacts.bucket")
-    bucket = artifacts.bucket or f"{deployment.project}-{deployment.name}-artifacts"
+    bucket = names_of(deployment, "").bucket
     told = bucket if artifacts.bucket else f"the bucket's name {bucket}"
     own = "" if artifacts.bucket else ", or set artifacts.bucket"
     if "google" in bucket or bucket.startswith("goog"):

@@ -28,8 +28,8 @@ MOST_FAULTS = 100
 class Fault:
     """One complaint of the schema.
 
-    *at_key*: the key itself is wrong, not its value. *meant*: the key that was probably meant, which is then not
-    complained about as well.
+    *at_key*: the key itself is wrong, not its value. *meant*: the key that was probably meant, which is then
+    not complained about as well.
     """
 
     path: Path
@@ -101,7 +101,7 @@ def fill(schema: Schema, value: Value, bad: Iterable[Path], path: Path = ()) -> 
 
 
 def _spoiled(path: Path, bad: Iterable[Path], *, whole: bool) -> bool:
-    """Whether *path* is bad, or with *whole* anything below it: half a list of members is no list of members."""
+    """Whether *path* is bad, or with *whole* anything below it: half a list is not the list."""
     return any(wrong == path or (whole and wrong[: len(path)] == path) for wrong in bad)
 
 
@@ -128,7 +128,8 @@ def _below(path: Path, roots: set[Path]) -> bool:
 def _validators() -> Any:
     """jsonschema's validator with two changes.
 
-    `$` is the end of the text and not the line break before it; uniqueness costs time in proportion to the list.
+    `$` is the end of the text and not the line break before it; uniqueness costs time in proportion to the
+    list.
     """
     from jsonschema import Draft202012Validator, ValidationError, validators
 

@@ -78,7 +78,7 @@ class _Builder:
 
 
 def parse(text: str, file: str) -> tuple[Node, list[Finding]]:
-    """The one document in *text*, and what is wrong with it so far. Raises UnreadableError where there is none."""
+    """The one document in *text*, and what is wrong with it so far. Raises UnreadableError for none."""
     builder = _Builder(file)
     documents = 0
     try:

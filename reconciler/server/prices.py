@@ -1,0 +1,113 @@
+"""What a deployment costs in a month while nobody uses it, in US dollars, estimated.
+
+List prices without discounts or free allowances: of us-central1 for Cloud SQL, and of the region's price group
+for Cloud Run. Other regions differ by up to about a fifth. Where a figure comes from stands beside it:
+"catalogue" is Google's Cloud Billing catalogue with the year it was asked, "price page" Google's own page,
+"unverified" neither.
+"""
+
+from __future__ import annotations
+
+from reconciler.server.capacity import mebibytes, tier_memory
+from reconciler.spec.deployment import Database, Deployment
+
+HOURS = 730
+SECONDS = HOURS * 3600
+
+# Cloud SQL for PostgreSQL, edition enterprise, zonal, per hour (catalogue, 2024-07; a comparison
+# published in May 2026 has the same vCPU and memory rates).
+SHARED_CORE_HOUR = {"db-f1-micro": 0.0105, "db-g1-small": 0.0350}
+VCPU_HOUR = 0.0413
+GIB_HOUR = 0.0070
+PLUS_FACTOR = 1.3  # enterprise-plus over enterprise; unverified
+DISK_GB_MONTH = 0.17  # SSD (catalogue, 2024-07)
+BACKUP_GB_MONTH = 0.08  # (catalogue, 2024-07)
+
+# Cloud Run, per second: (vCPU, GiB).
+ALWAYS_ON_TIER_1 = (0.000018, 0.000002)  # vCPU from the price page, GiB unverified
+ALWAYS_ON_TIER_2 = (0.0000216, 0.0000024)  # (catalogue, europe-west3, 2026)
+IDLE = (0.0000025, 0.0000025)  # a warm instance that is not asked anything; unverified
+
+SECRET_VERSION_MONTH = 0.06  # (catalogue, 2026)
+IMAGE_GB_MONTH = 0.10  # (catalogue, 2026)
+IMAGE_GB = 0.4  # compressed size of one built image, measured
+
+TIER_2_REGIONS = frozenset(
+    {
+        "africa-south1",
+        "asia-east2",
+        "asia-northeast3",
+        "asia-south2",
+        "asia-southeast1",
+        "asia-southeast2",
+        "asia-southeast3",
+        "australia-southeast1",
+        "australia-southeast2",
+        "europe-central2",
+        "europe-west10",
+        "europe-west12",
+        "europe-west2",
+        "europe-west3",
+        "europe-west6",
+        "me-central1",
+        "me-central2",
+        "northamerica-northeast1",
+        "northamerica-northeast2",
+        "southamerica-east1",
+        "southamerica-west1",
+        "us-west2",
+        "us-west3",
+        "us-west4",
+    }
+)
+"""Cloud Run's dearer price group; unverified but for europe-west3."""
+
+BY_USE = (
+    "requests: $0.000024 per vCPU-second and $0.0000025 per GiB-second that they last, $0.40 per million",
+    "artifacts: $0.020 per GB and month, less in colder classes",
+    "data that leaves Google Cloud: $0.12 per GB",
+)
+"""What comes on top, by use, in the cheaper price group."""
+
+
+def monthly_estimate(deployment: Deployment) -> list[tuple[str, float]]:
+    """What costs money whether or not it is used: item and US dollars a month, largest first, in cents."""
+    database, scaling = deployment.database, deployment.scaling
+    items = [
+        (f"Cloud SQL {database.tier}", _instance(database)),
+        (f"Cloud SQL disk, {database.disk_gb} GB", database.disk_gb * DISK_GB_MONTH),
+        (f"Cloud Run, {scaling.min_instances} warm", _warm(deployment)),
+        ("Secret Manager", _secret_versions(deployment) * SECRET_VERSION_MONTH),
+    ]
+    if database.backups.enabled:
+        # Backups are incremental, so a full disk and its changes come to about the disk's size once.
+        items.append((f"Cloud SQL backups, {database.backups.keep} kept", database.disk_gb * BACKUP_GB_MONTH))
+    if not deployment.image.digest:
+        count = deployment.image.keep
+        items.append((f"Artifact Registry, {count} images", count * IMAGE_GB * IMAGE_GB_MONTH))
+    rounded = [(item, round(price, 2)) for item, price in items]
+    return sorted(((item, price) for item, price in rounded if price), key=lambda pair: -pair[1])
+
+
+def _instance(database: Database) -> float:
+    """One month of the database's machine. Raises ValueError for an unknown tier."""
+    if database.tier in SHARED_CORE_HOUR:
+        return SHARED_CORE_HOUR[database.tier] * HOURS
+    parts = database.tier.split("-")
+    vcpus = int(parts[2]) if parts[1] == "custom" else int(parts[-1])
+    factor = PLUS_FACTOR if database.edition == "enterprise-plus" else 1.0
+    return (vcpus * VCPU_HOUR + tier_memory(database.tier) * GIB_HOUR) * HOURS * factor
+
+
+def _warm(deployment: Deployment) -> float:
+    """One month of the instances that never stop, unasked."""
+    rates = IDLE
+    if deployment.scaling.cpu_always_on:
+        rates = ALWAYS_ON_TIER_2 if deployment.region in TIER_2_REGIONS else ALWAYS_ON_TIER_1
+    per_second = float(deployment.cpu) * rates[0] + mebibytes(deployment.memory) / 1024 * rates[1]
+    return deployment.scaling.min_instances * per_second * SECONDS
+
+
+def _secret_versions(deployment: Deployment) -> int:
+    """The database's password, and the login's."""
+    return 2 if deployment.auth.mode == "basic" else 1
