@@ -72,18 +72,21 @@ class _Run:
     kinds: Mapping[str, Kind]
     watcher: Watcher
     observed: dict[Ref, Observed]
-    outcomes: dict[Ref, Outcome] = field(default_factory=dict[Ref, Outcome])
+    outcomes: dict[Ref, Outcome]
     running: dict[Future[Outcome], Change] = field(default_factory=dict[Future[Outcome], Change])
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
-def apply(cloud: Cloud, plan: Plan, kinds: Mapping[str, Kind], watcher: Watcher) -> tuple[Outcome, ...]:
-    """Carry *plan* out. Raises `Protected` before the first write where a guard stands in the way.
+def apply(
+    cloud: Cloud, plan: Plan, kinds: Mapping[str, Kind], watcher: Watcher, outcomes: dict[Ref, Outcome]
+) -> None:
+    """Carry *plan* out, noting each end in *outcomes*, which the caller has even when this raises. Raises `Protected` before the first write where a guard stands in the way.
 
     Raises `PartlyApplied`, `Interrupted`, or the one error where nothing was changed at all.
     """
     plan.refuse_if_blocked()
-    run = _Run(cloud, kinds, watcher, {c.ref: c.observed for c in plan.changes if c.observed is not None})
+    observed = {c.ref: c.observed for c in plan.changes if c.observed is not None}
+    run = _Run(cloud, kinds, watcher, observed, outcomes)
     waiting = {change.ref: change for change in plan.changes if change.action in CHANGING}
     needs = order_of_work(plan.changes)
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="write") as pool:
@@ -93,7 +96,6 @@ def apply(cloud: Cloud, plan: Plan, kinds: Mapping[str, Kind], watcher: Watcher)
             cloud.stopped.set()
             _collect(run, wait(run.running).done)
     _raise_failure(run, waiting)
-    return tuple(run.outcomes.values())
 
 
 def _carry_out(

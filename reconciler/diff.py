@@ -48,7 +48,12 @@ def _absent(desired: Desired, observed: Observed | None, *, delete_data: bool) -
         return Change(desired.ref, Action.KEEP, desired=desired, observed=observed, reason=KEPT_SHARED)
     if desired.holds_data and not delete_data:
         return Change(desired.ref, Action.KEEP, desired=desired, observed=observed, reason=KEPT_DATA)
-    return Change(desired.ref, Action.DELETE, desired=desired, observed=observed, reason="no longer wanted")
+    blocked = (
+        f"{desired.ref.address} is protected: its {desired.guard} is on"
+        if observed.body.get(desired.guard)
+        else ""
+    )
+    return Change(desired.ref, Action.DELETE, (), desired, observed, "no longer wanted", blocked)
 
 
 def _create(desired: Desired) -> Change:

@@ -74,6 +74,7 @@ class Desired:
     *effects* says, per field, what changing it does to users. *origins* says which spec line asks, per field;
     the key "" speaks for the whole resource. Writes that share a *lane* never overlap.
     One that *empties* cannot be deleted (a policy): when the deployment goes, its fields are unset instead.
+    While the field *guard* is true on the live resource, it is not deleted.
     What is *part_of* another resource comes into being by itself but goes with the other.
     *permanent* things are left alone when the deployment goes, because others may use them; so is what *holds_data*.
     """
@@ -89,6 +90,7 @@ class Desired:
     empties: bool = False
     part_of: Ref | None = None
     lane: str = ""
+    guard: str = ""
     effects: Mapping[str, str] = field(default_factory=dict[str, str])
     origins: Mapping[str, Origin] = field(default_factory=dict[str, Origin])
 

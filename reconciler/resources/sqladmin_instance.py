@@ -64,6 +64,7 @@ class Instance:
             floors=frozenset({"settings.dataDiskSizeGb"}),
             holds_data=True,
             lane=lane(names),
+            guard="settings.deletionProtectionEnabled",
             effects=_effects(),
             origins=_origins(deployment),
         )

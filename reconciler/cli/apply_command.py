@@ -1,0 +1,45 @@
+"""`apply`: make Google Cloud what the spec says."""
+
+from __future__ import annotations
+
+import click
+
+from reconciler.cli.options import on_sandbox, output_format
+from reconciler.errors import Exit
+
+
+@click.command(name="apply")
+@click.argument("spec_or_plan", type=click.Path())
+@click.option(
+    "--dry-run", "--check", "dry_run", is_flag=True, help="Only show the plan (the same as `plan`)."
+)
+@click.option("--diff", is_flag=True, help="Accepted for Ansible's sake; differences are always shown.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@output_format
+@on_sandbox
+@click.pass_context
+def command(
+    context: click.Context, spec_or_plan: str, dry_run: bool, diff: bool, yes: bool, style: str, sandbox: bool
+) -> None:
+    """Make Google Cloud what the SPEC says, or carry out a sealed PLAN exactly as it was reviewed."""
+    from reconciler import sealed
+    from reconciler.cli import console, session
+    from reconciler.cli.carry_out import carry_out
+    from reconciler.pipeline import survey
+    from reconciler.spec.load import load
+
+    seal = sealed.read(spec_or_plan) if sealed.is_sealed(spec_or_plan) else None
+    deployment = load(seal.spec if seal else spec_or_plan)
+    cloud = session.connect(deployment, sandbox=sandbox)
+    plan = survey(cloud, deployment)
+    if seal:
+        sealed.refuse_if_stale(seal, plan)
+    console.show(plan, style)
+    if dry_run:
+        context.exit(Exit.DIFFERENCES if plan.wanted else Exit.OK)
+    plan.refuse_if_blocked()
+    if not plan.wanted:
+        return
+    console.agreed("Apply these changes?", yes=yes)
+    carry_out(cloud, plan)
+    click.echo(f"{deployment.name} serves at {plan.url}", err=style != "text")

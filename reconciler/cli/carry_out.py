@@ -1,0 +1,27 @@
+"""Carrying a plan out in front of somebody: progress while it runs, a recap line at the end."""
+
+from __future__ import annotations
+
+import click
+
+from reconciler.apply import Outcome, Status, apply
+from reconciler.change import Action
+from reconciler.cli.progress import watching
+from reconciler.gcp.cloud import Cloud
+from reconciler.model import Ref
+from reconciler.plan import Plan
+from reconciler.registry import BY_NAME
+
+
+def carry_out(cloud: Cloud, plan: Plan) -> None:
+    """Apply *plan* with live progress; the recap is the one Ansible users know."""
+    outcomes: dict[Ref, Outcome] = {}
+    try:
+        with watching() as watcher:
+            apply(cloud, plan, BY_NAME, watcher, outcomes)
+    finally:
+        done = sum(outcome.status is Status.DONE for outcome in outcomes.values())
+        failed = sum(outcome.status is Status.FAILED for outcome in outcomes.values())
+        ok = plan.count(Action.KEEP) + done
+        left = len(plan.wanted) - done - failed
+        click.echo(f"{plan.deployment} : ok={ok} changed={done} failed={failed} skipped={left}", err=True)

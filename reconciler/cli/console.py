@@ -1,0 +1,44 @@
+"""What commands print: plans in the three formats, warnings, questions."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from reconciler import errors
+from reconciler.plan import Plan
+
+
+def show(plan: Plan, style: str) -> None:
+    """Print *plan* as text, json or markdown."""
+    if style == "json":
+        from reconciler.render import json
+
+        click.echo(json.render(plan), nl=False)
+    elif style == "markdown":
+        from reconciler.render import markdown
+
+        click.echo(markdown.render(plan), nl=False)
+    else:
+        from reconciler.render import text
+
+        click.echo(text.render(plan, colour=coloured()), nl=False)
+
+
+def coloured() -> bool:
+    """Whether standard output is a terminal whose owner does not mind colour (https://no-color.org)."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+
+
+def agreed(question: str, *, yes: bool) -> None:
+    """Return if the user agrees; without a terminal nobody is asked, and only --yes agrees."""
+    if yes:
+        return
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise errors.Protected(
+            "there is no terminal to ask on, and nothing was changed", way_out="Add --yes to go ahead."
+        )
+    if not click.confirm(question, default=False):
+        raise errors.Interrupted("not applied; nothing was changed")

@@ -1,0 +1,68 @@
+"""`destroy`: the deployment goes; its data stays, unless that is said twice."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from reconciler import errors
+from reconciler.cli.options import on_sandbox, output_format, spec_argument
+from reconciler.errors import Exit
+
+
+@click.command(name="destroy")
+@spec_argument
+@click.option(
+    "--dry-run", "--check", "dry_run", is_flag=True, help="Only show what would go and what would stay."
+)
+@click.option("--delete-data", is_flag=True, help="Also delete the bucket, the database and the secrets.")
+@click.option("--confirm", metavar="NAME", help="The deployment's name, in place of typing it.")
+@click.option("--yes", is_flag=True, help="Do not ask, where no data is deleted.")
+@output_format
+@on_sandbox
+@click.pass_context
+def command(
+    context: click.Context,
+    spec: str,
+    dry_run: bool,
+    delete_data: bool,
+    confirm: str | None,
+    yes: bool,
+    style: str,
+    sandbox: bool,
+) -> None:
+    """Take the deployment of SPEC away. The bucket, the SQL instance and the secrets stay unless --delete-data."""
+    from reconciler.cli import console, session
+    from reconciler.cli.carry_out import carry_out
+    from reconciler.pipeline import survey_removal
+    from reconciler.spec.load import load
+
+    deployment = load(spec)
+    cloud = session.connect(deployment, sandbox=sandbox)
+    plan = survey_removal(cloud, deployment, delete_data=delete_data)
+    console.show(plan, style)
+    if dry_run:
+        context.exit(Exit.DIFFERENCES if plan.wanted else Exit.OK)
+    plan.refuse_if_blocked()
+    if not plan.wanted:
+        return
+    if delete_data:
+        _name_typed(deployment.name, confirm)
+    else:
+        console.agreed("Take these away?", yes=yes or confirm == deployment.name)
+    carry_out(cloud, plan)
+    left = [change.ref.address for change in plan.changes if change.reason.startswith("left in place")]
+    click.echo(f"Left in place: {', '.join(left) or 'nothing'}.", err=style != "text")
+
+
+def _name_typed(name: str, confirm: str | None) -> None:
+    if confirm is None and sys.stdin.isatty():
+        confirm = click.prompt(
+            f"This deletes data for good. Type {name} to go on", default="", show_default=False
+        )
+    if confirm != name:
+        raise errors.Protected(
+            "the deployment's name was not typed, and nothing was deleted",
+            way_out=f"Type it when asked, or add --confirm {name}.",
+        )

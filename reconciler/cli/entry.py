@@ -1,0 +1,91 @@
+"""How to get into a deployed server: its address, and the login that its spec describes."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+
+from reconciler import errors, pipeline
+from reconciler.gcp.cloud import Cloud
+from reconciler.model import Observed
+from reconciler.resources import run_service, secretmanager_version
+from reconciler.resources.run_service import Service
+from reconciler.server.naming import Names
+from reconciler.spec.deployment import Deployment
+from reconciler.verify import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """The server's *url*; *local_url* where a sandbox serves it on this machine too; the login for `basic`."""
+
+    names: Names
+    service: Observed
+    local_url: str = ""
+    username: str = ""
+    password: str = field(default="", repr=False)
+
+
+def enter(cloud: Cloud, deployment: Deployment) -> Entry:
+    """The way into the deployed server. Raises `NotThere` when there is none yet."""
+    names = pipeline.names(cloud, deployment)
+    service = Service().observe(cloud, run_service.ref(names))
+    if service is None:
+        raise errors.NotThere(
+            f"{deployment.name} is not deployed", way_out=f"mlflow-reconcile apply {deployment.file}"
+        )
+    if deployment.auth.mode != "basic":
+        return Entry(names, service, local_url(cloud, names))
+    pinned = service.body.get("template.containers.env.FRONT_PASSWORD")
+    if not pinned:
+        raise errors.NotThere(
+            "the deployed server has no login yet", way_out=f"mlflow-reconcile apply {deployment.file}"
+        )
+    password = secretmanager_version.value_of(cloud, str(pinned))
+    return Entry(names, service, local_url(cloud, names), deployment.auth.username, password)
+
+
+def target(cloud: Cloud, deployment: Deployment) -> Target:
+    """The deployed server as `verify` wants it."""
+    entry = enter(cloud, deployment)
+    token = identity_token(cloud, entry.names.url) if deployment.auth.mode == "iam" else ""
+    return Target(
+        entry.names.url, deployment.auth.mode, cloud.endpoint, entry.username, entry.password, token
+    )
+
+
+def identity_token(cloud: Cloud, audience: str) -> str:
+    """A Google ID token for *audience*: MLFLOW_TRACKING_TOKEN, or what this machine's identity can mint."""
+    given = os.environ.get("MLFLOW_TRACKING_TOKEN", "")
+    if given:
+        return given
+    import google.auth.transport.requests
+    from google.auth import compute_engine
+    from google.auth.exceptions import GoogleAuthError
+    from google.oauth2 import id_token
+
+    if cloud.endpoint:
+        os.environ["GCE_METADATA_HOST"] = cloud.endpoint.split("://", 1)[1]
+    request = google.auth.transport.requests.Request()
+    try:
+        if cloud.endpoint:
+            credentials = compute_engine.IDTokenCredentials(
+                request, audience, use_metadata_identity_endpoint=True
+            )
+            credentials.refresh(request)
+            return str(credentials.token)
+        return str(id_token.fetch_id_token(request, audience))
+    except GoogleAuthError as error:
+        raise errors.CredentialsMissing(
+            f"no ID token for {audience} can be made here: {error}",
+            way_out="Set MLFLOW_TRACKING_TOKEN, for example to $(gcloud auth print-identity-token).",
+        ) from error
+
+
+def local_url(cloud: Cloud, names: Names) -> str:
+    """Where a sandbox on this machine serves the service, "" on Google Cloud."""
+    if not cloud.endpoint:
+        return ""
+    from reconciler.sandbox import control
+
+    return control.local_url(cloud.endpoint, names.project, names.region, names.name)

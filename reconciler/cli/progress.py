@@ -1,0 +1,122 @@
+"""What an apply shows while it runs: a live table on a terminal, one line per event anywhere else."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
+from reconciler.apply import Outcome, Status, Watcher
+from reconciler.change import Action, Change
+
+DOING = {
+    Action.CREATE: "creating",
+    Action.UPDATE: "updating",
+    Action.REPLACE: "replacing",
+    Action.DELETE: "deleting",
+}
+DID = {
+    Action.CREATE: "created",
+    Action.UPDATE: "updated",
+    Action.REPLACE: "replaced",
+    Action.DELETE: "deleted",
+}
+REPEAT = 15
+"""Seconds after which a line-by-line log repeats a phase that has not changed, so that nobody thinks it hangs."""
+
+
+class Lines:
+    """One line per event, with the seconds since the start; for CI logs and pipes."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out, self._began, self._lock = out, time.monotonic(), threading.Lock()
+        self._said: dict[str, tuple[str, float]] = {}
+
+    def started(self, change: Change) -> None:
+        """Say that work begins."""
+        self._say(change, f"{DOING[change.action]} …")
+
+    def noted(self, change: Change, text: str) -> None:
+        """Say a phase once, and again every now and then."""
+        last, when = self._said.get(change.ref.name, ("", 0.0))
+        if text != last or time.monotonic() - when > REPEAT:
+            self._say(change, text)
+            self._said[change.ref.name] = text, time.monotonic()
+
+    def ended(self, outcome: Outcome) -> None:
+        """Say how it ended."""
+        self._say(outcome.change, ending(outcome))
+
+    def _say(self, change: Change, text: str) -> None:
+        with self._lock:
+            print(
+                f"{time.monotonic() - self._began:7.1f}s  {change.ref.address}: {text}",
+                file=self._out,
+                flush=True,
+            )
+
+
+class Live:
+    """A table of what is being done right now; what has ended scrolls above it."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.live import Live as RichLive
+
+        self._console = Console(stderr=True)
+        self._running: dict[str, tuple[Change, str, float]] = {}
+        self._lock = threading.Lock()
+        self.live = RichLive(
+            get_renderable=self._table, console=self._console, refresh_per_second=4, transient=True
+        )
+
+    def started(self, change: Change) -> None:
+        """Add a row."""
+        with self._lock:
+            self._running[change.ref.name + change.ref.kind] = change, DOING[change.action], time.monotonic()
+
+    def noted(self, change: Change, text: str) -> None:
+        """Change the row's phase."""
+        with self._lock:
+            key = change.ref.name + change.ref.kind
+            if key in self._running:
+                self._running[key] = change, text, self._running[key][2]
+
+    def ended(self, outcome: Outcome) -> None:
+        """Take the row away, and leave a line behind."""
+        with self._lock:
+            self._running.pop(outcome.change.ref.name + outcome.change.ref.kind, None)
+        style = "green" if outcome.status is Status.DONE else "red"
+        self._console.print(
+            f"  {outcome.change.ref.address}: {ending(outcome)}", style=style, markup=False, highlight=False
+        )
+
+    def _table(self) -> object:
+        from rich.table import Table
+
+        table = Table.grid(padding=(0, 2))
+        with self._lock:
+            for change, phase, since in self._running.values():
+                table.add_row("…", change.ref.address, phase, f"{time.monotonic() - since:.0f} s")
+        return table
+
+
+def ending(outcome: Outcome) -> str:
+    """How a change ended, in words."""
+    if outcome.status is Status.DONE:
+        return f"{DID[outcome.change.action]} in {outcome.seconds:.1f} s"
+    return f"{outcome.status}: {outcome.error.message if outcome.error else ''}"
+
+
+@contextmanager
+def watching() -> Iterator[Watcher]:
+    """The watcher that suits where stderr goes."""
+    if not sys.stderr.isatty():
+        yield Lines(sys.stderr)
+        return
+    live = Live()
+    with live.live:
+        yield live

@@ -1,0 +1,63 @@
+"""What a command needs before it can talk to Google Cloud: the spec, and a cloud to hold it against."""
+
+from __future__ import annotations
+
+import gc
+import os
+from pathlib import Path
+
+from reconciler import errors
+from reconciler.gcp.cloud import Cloud
+from reconciler.spec.deployment import Deployment
+
+ENDPOINT = "MLFLOW_RECONCILE_ENDPOINT"
+
+
+def connect(deployment: Deployment, *, sandbox: bool) -> Cloud:
+    """The cloud that *deployment* lives in: the sandbox if asked for, else what the environment says, else Google's."""
+    gc.disable()  # importing Google's libraries makes no garbage, and looking for it takes a sixth of that time
+    try:
+        if sandbox:
+            return Cloud(deployment.project, start_sandbox(deployment.project))
+        return Cloud(deployment.project, endpoint())
+    finally:
+        gc.enable()
+
+
+def endpoint() -> str:
+    """Where every API call goes instead of to Google, "" for Google itself."""
+    value = os.environ.get(ENDPOINT, "").rstrip("/")
+    if value and not value.startswith(("http://", "https://")):
+        raise errors.ReconcileError(
+            f"{ENDPOINT} is {value!r}, which is no URL", way_out="Write it as http://HOST:PORT."
+        )
+    return value
+
+
+def start_sandbox(project: str) -> str:
+    """The running sandbox's endpoint, with *project* in it; starts one where none runs."""
+    from reconciler.sandbox import control
+    from reconciler.sandbox.errors import SandboxError
+
+    try:
+        running = control.start()
+        control.ensure_project(running, project)
+    except SandboxError as error:
+        raise errors.ReconcileError(error.message, way_out=error.way_out) from error
+    return running.endpoint
+
+
+def spec_files(paths: tuple[str, ...]) -> list[str]:
+    """*paths* with each folder replaced by the specs in it, in order."""
+    found: list[str] = []
+    for path in paths:
+        if Path(path).is_dir():
+            inside = sorted(str(p) for p in Path(path).iterdir() if p.suffix in {".yaml", ".yml"})
+            if not inside:
+                raise errors.SpecInvalid(
+                    f"{path}: this folder holds no .yaml file", way_out="Name a spec or a folder of specs."
+                )
+            found += inside
+        else:
+            found.append(path)
+    return found

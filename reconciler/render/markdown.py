@@ -1,0 +1,85 @@
+"""A plan as one pull request comment: what matters first, at most 100 columns, nothing that matters hidden."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from reconciler.change import Action, Change, FieldChange
+from reconciler.plan import Plan
+from reconciler.render.values import SIGNS, arrow, shown, summary, worth_showing
+
+MARKER = "<!-- mlflow-reconcile plan -->"
+"""A workflow finds the comment to update by this line."""
+WIDTH = 96
+HEADINGS = (
+    (Action.REPLACE, "Replaced"),
+    (Action.DELETE, "Deleted"),
+    (Action.UPDATE, "Updated"),
+    (Action.CREATE, "Created"),
+)
+
+
+def render(plan: Plan) -> str:
+    """The summary, what deserves attention, then every change grouped by what is done."""
+    lines = [MARKER, f"### `{plan.deployment}` in `{plan.project}`", "", f"**{summary(plan)}**", ""]
+    lines += _attention(plan)
+    for action, heading in HEADINGS:
+        chosen = [change for change in plan.changes if change.action is action]
+        if chosen:
+            lines += [f"#### {heading}", "", "```diff"]
+            for change in chosen:
+                lines += _change(change)
+            lines += ["```", ""]
+    kept = [c for c in plan.changes if c.action is Action.KEEP and c.reason]
+    lines += [f"- `{change.ref.address}`: {change.reason}" for change in kept]
+    lines += [f"> {note}" for note in plan.notes]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _attention(plan: Plan) -> Iterator[str]:
+    """Guards and effects, each once, with the resources they concern, above everything that may be skimmed."""
+    for change in plan.changes:
+        if change.blocked:
+            yield f"- :no_entry: **refused**: {change.blocked}"
+    effects: dict[str, list[str]] = {}
+    for change in plan.wanted:
+        for effect in change.effects:
+            effects.setdefault(effect, []).append(change.ref.address)
+    for effect, addresses in effects.items():
+        yield f"- :warning: {effect} ({', '.join(f'`{address}`' for address in addresses)})"
+    if effects or any(change.blocked for change in plan.changes):
+        yield ""
+
+
+def _change(change: Change) -> Iterator[str]:
+    """Lines that GitHub colours as a diff: the sign must stand in the first column."""
+    sign = {"~": "!", "-/+": "-"}.get(SIGNS[change.action], SIGNS[change.action])
+    origin = change.desired.origins.get("") if change.desired else None
+    where = (
+        f"   # {origin.file}:{origin.line}"
+        if origin and origin.line and change.action is Action.CREATE
+        else ""
+    )
+    yield f"{sign} {change.ref.address}{where}"
+    fields, hidden = worth_showing(change)
+    for field in fields:
+        yield from _wrapped(f"    {_field(change, field)}")
+    if hidden:
+        yield f"    and {hidden} more by default"
+
+
+def _field(change: Change, field: FieldChange) -> str:
+    value = shown(field.new) if change.action is Action.CREATE and field.new != "granted" else arrow(field)
+    where = f"   # {field.origin.file}:{field.origin.line}" if field.origin and field.origin.line else ""
+    forces = "   (forces replacement)" if field.forces_replacement else ""
+    return f"{field.field}: {value}{forces}{where if change.action is not Action.CREATE else ''}"
+
+
+def _wrapped(line: str) -> Iterator[str]:
+    """Long lines go on below, indented: a comment in a diff block is not wrapped by the page."""
+    while len(line) > WIDTH:
+        cut = line.rfind(" ", 8, WIDTH)
+        cut = cut if cut > 8 else WIDTH
+        yield line[:cut]
+        line = "        " + line[cut:].lstrip()
+    yield line

@@ -1,0 +1,57 @@
+"""A plan for a terminal: signs, `old -> new`, the spec line that asks for it, effects, one summary line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from reconciler.change import Action, Change, FieldChange
+from reconciler.plan import Plan
+from reconciler.render.values import SIGNS, arrow, shown, summary, worth_showing
+
+COLOURS = {Action.CREATE: "32", Action.UPDATE: "33", Action.REPLACE: "31", Action.DELETE: "31"}
+
+
+def render(plan: Plan, *, colour: bool = False) -> str:
+    """The whole plan; ANSI colours only where the caller knows that it goes to a terminal."""
+    lines = [f"{plan.deployment} in project {plan.project}", ""]
+    for change in plan.changes:
+        lines += _change(change, colour=colour)
+    lines += [f"  {note}" for note in plan.notes]
+    if lines[-1]:
+        lines.append("")
+    lines.append(summary(plan))
+    return "\n".join(lines) + "\n"
+
+
+def _change(change: Change, *, colour: bool) -> Iterator[str]:
+    if change.action is Action.KEEP:
+        if change.reason:
+            yield f"    {change.ref.address}: {change.reason}"
+            yield ""
+        return
+    head = f"  {SIGNS[change.action]} {change.ref.address}"
+    yield _coloured(head, change.action) if colour else head
+    fields, hidden = worth_showing(change)
+    for field in fields:
+        yield f"      {_field(change, field)}"
+    if hidden:
+        yield f"      and {hidden} more by default (--format json shows them)"
+    for sentence in (
+        *change.effects,
+        *filter(None, (change.reason if change.action is not Action.UPDATE else "",)),
+    ):
+        yield f"      ! {sentence}"
+    if change.blocked:
+        yield f"      x refused: {change.blocked}"
+    yield ""
+
+
+def _field(change: Change, field: FieldChange) -> str:
+    value = shown(field.new) if change.action is Action.CREATE and field.new != "granted" else arrow(field)
+    forces = "  (forces replacement)" if field.forces_replacement else ""
+    origin = f"  [{field.origin}]" if field.origin and field.origin.line else ""
+    return f"{field.field}: {value}{forces}{origin}"
+
+
+def _coloured(text: str, action: Action) -> str:
+    return f"\033[{COLOURS[action]}m{text}\033[0m"

@@ -1,0 +1,238 @@
+"""Proof that a user can work: the checks that a user's first hour makes, against the real address.
+
+`/health` proves nothing: it answers without database, without login, and whatever the Host. So this logs in with the
+real Host and Origin, and writes and reads a run and an artifact larger than Cloud Run's 32 MiB limit for HTTP/1.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from reconciler import errors
+
+EXPERIMENT = "mlflow-reconcile-verify"
+ARTIFACT_BYTES = 33 * 1024 * 1024
+"""One MiB more than the largest HTTP/1 request body that Cloud Run takes."""
+CHUNK = 1024 * 1024
+API = "/api/2.0/mlflow"
+TIMEOUT = httpx.Timeout(60, read=300, write=300)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check: what it proves, whether it held, what was seen if not, how long it took in *seconds*."""
+
+    name: str
+    passed: bool
+    detail: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The server to prove: its *url* and login *mode*, where to connect instead of resolving the URL, the login.
+
+    *username* and *password* are for `basic`, *token* (a Google ID token) for `iam`.
+    """
+
+    url: str
+    mode: str
+    connect_to: str = ""
+    username: str = ""
+    password: str = ""
+    token: str = ""
+
+
+def verify(target: Target, *, write: bool) -> Iterator[Check]:
+    """Every check in order, each as soon as it is known; stops where the next one could not mean anything."""
+    with _client(target, login=False) as anonymous, _client(target, login=True) as user:
+        yield (health := _check("answers under its URL", lambda: _healthy(anonymous)))
+        if not health.passed:
+            return
+        if target.mode == "none":
+            yield _check(
+                "lets everybody in, as auth mode none asks", lambda: _searches(anonymous, target.url)
+            )
+        else:
+            yield _check("refuses the anonymous", lambda: _refused(anonymous, target))
+        if target.mode == "basic":
+            yield _check("refuses a wrong password", lambda: _wrong_password(target))
+        yield (
+            login := _check(
+                "lets a user in, with the page's own Host and Origin", lambda: _searches(user, target.url)
+            )
+        )
+        yield _check("refuses another site's page", lambda: _foreign_page(user))
+        if not login.passed or not write:
+            return
+        yield from _work(user)
+
+
+def _work(user: httpx.Client) -> Iterator[Check]:
+    """A run with a metric and a large artifact: written, read back, and taken away again."""
+    run: dict[str, str] = {}
+    yield (made := _check("takes a run and a metric", lambda: _log_run(user, run)))
+    if not made.passed:
+        return
+    size = f"{ARTIFACT_BYTES // 2**20} MiB"
+    yield _check(
+        f"takes an artifact of {size} and gives it back, byte for byte", lambda: _round_trip(user, run)
+    )
+    yield _check("deletes what this check made", lambda: _clean_up(user, run))
+
+
+def _client(target: Target, *, login: bool) -> httpx.Client:
+    host = httpx.URL(target.url).host
+    headers = {"Host": host} if target.connect_to else {}
+    auth = httpx.BasicAuth(target.username, target.password) if login and target.mode == "basic" else None
+    if login and target.token:
+        headers["Authorization"] = f"Bearer {target.token}"
+    # An endpoint that stands in for Google Cloud is on this machine: a proxy from the environment cannot reach it.
+    return httpx.Client(
+        base_url=target.connect_to or target.url, headers=headers, auth=auth, timeout=TIMEOUT,
+        http2=not target.connect_to, trust_env=not target.connect_to,
+    )  # fmt: skip
+
+
+def _check(name: str, look: Callable[[], str]) -> Check:
+    """*look* says what is wrong, "" if nothing is."""
+    began = time.monotonic()
+    try:
+        detail = look()
+    except httpx.HTTPError as error:
+        detail = f"no answer: {type(error).__name__}: {error}"
+    return Check(name, not detail, detail, time.monotonic() - began)
+
+
+def _healthy(client: httpx.Client) -> str:
+    return (
+        _expect(client.get("/health"), 200)
+        if client.headers.get("Authorization")
+        else _open_or_guarded(client)
+    )
+
+
+def _open_or_guarded(client: httpx.Client) -> str:
+    answer = client.get("/health")
+    return "" if answer.status_code in {200, 401, 403} else _seen(answer)
+
+
+def _refused(client: httpx.Client, target: Target) -> str:
+    answer = client.post(f"{API}/experiments/search", json={"max_results": 1}, headers={"Origin": target.url})
+    expected = 401 if target.mode == "basic" else 403
+    return "" if answer.status_code in {401, expected} else _seen(answer)
+
+
+def _wrong_password(target: Target) -> str:
+    wrong = Target(target.url, target.mode, target.connect_to, target.username, "not-" + os.urandom(8).hex())
+    with _client(wrong, login=True) as stranger:
+        return _expect(stranger.post(f"{API}/experiments/search", json={"max_results": 1}), 401)
+
+
+def _searches(client: httpx.Client, url: str) -> str:
+    """What the page does first: a POST with the page's Origin, which a wrong CORS list refuses."""
+    answer = client.post(
+        "/ajax-api/2.0/mlflow/experiments/search", json={"max_results": 1}, headers={"Origin": url}
+    )
+    return _expect(answer, 200)
+
+
+def _foreign_page(client: httpx.Client) -> str:
+    headers = {"Origin": "https://elsewhere.example"}
+    return _expect(
+        client.post("/ajax-api/2.0/mlflow/experiments/search", json={"max_results": 1}, headers=headers), 403
+    )
+
+
+def _log_run(client: httpx.Client, run: dict[str, str]) -> str:
+    experiment = _experiment(client)
+    now = int(time.time() * 1000)
+    made = client.post(
+        f"{API}/runs/create", json={"experiment_id": experiment, "start_time": now, "run_name": "verify"}
+    )
+    if made.status_code != 200:
+        return _seen(made)
+    info = made.json()["run"]["info"]
+    run.update(id=info["run_id"], artifacts=info["artifact_uri"])
+    metric = {"run_id": run["id"], "key": "proof", "value": 0.5, "timestamp": now, "step": 1}
+    logged = client.post(f"{API}/runs/log-metric", json=metric)
+    if logged.status_code != 200:
+        return _seen(logged)
+    read = client.get(f"{API}/runs/get", params={"run_id": run["id"]})
+    metrics = read.json().get("run", {}).get("data", {}).get("metrics", []) if read.status_code == 200 else []
+    return "" if [m["value"] for m in metrics] == [0.5] else f"the metric did not come back: {_seen(read)}"
+
+
+def _experiment(client: httpx.Client) -> str:
+    found = client.get(f"{API}/experiments/get-by-name", params={"experiment_name": EXPERIMENT})
+    if found.status_code == 200:
+        experiment: dict[str, Any] = found.json()["experiment"]
+        if experiment.get("lifecycle_stage") == "deleted":
+            client.post(
+                f"{API}/experiments/restore", json={"experiment_id": experiment["experiment_id"]}
+            ).raise_for_status()
+        return str(experiment["experiment_id"])
+    made = client.post(f"{API}/experiments/create", json={"name": EXPERIMENT})
+    made.raise_for_status()
+    return str(made.json()["experiment_id"])
+
+
+def _round_trip(client: httpx.Client, run: dict[str, str]) -> str:
+    path = _artifact_path(run)
+    seed = os.urandom(CHUNK)
+    sent = hashlib.sha256()
+
+    def body() -> Iterator[bytes]:
+        for number in range(ARTIFACT_BYTES // CHUNK):
+            piece = number.to_bytes(8, "big") + seed[8:]
+            sent.update(piece)
+            yield piece
+
+    headers = {"Content-Length": str(ARTIFACT_BYTES), "Content-Type": "application/octet-stream"}
+    up = client.put(path, content=body(), headers=headers)
+    if up.status_code != 200:
+        return f"going up: {_seen(up)}"
+    came = hashlib.sha256()
+    with client.stream("GET", path) as down:
+        if down.status_code != 200:
+            down.read()
+            return f"coming down: {_seen(down)}"
+        for piece in down.iter_bytes(CHUNK):
+            came.update(piece)
+    return "" if came.digest() == sent.digest() else "what came back is not what was sent"
+
+
+def _clean_up(client: httpx.Client, run: dict[str, str]) -> str:
+    gone = client.delete(_artifact_path(run))
+    if gone.status_code not in {200, 204}:
+        return _seen(gone)
+    return _expect(client.post(f"{API}/runs/delete", json={"run_id": run["id"]}), 200)
+
+
+def _artifact_path(run: dict[str, str]) -> str:
+    root = run["artifacts"].removeprefix("mlflow-artifacts:").strip("/")
+    return f"/api/2.0/mlflow-artifacts/artifacts/{root}/verify.bin"
+
+
+def _expect(answer: httpx.Response, status: int) -> str:
+    return "" if answer.status_code == status else _seen(answer)
+
+
+def _seen(answer: httpx.Response) -> str:
+    text = " ".join(answer.text[:200].split())
+    return f"{answer.request.method} {answer.request.url.path} answered {answer.status_code}: {text}"
+
+
+def refuse_if_failed(checks: list[Check]) -> None:
+    """Raise where a check did not hold."""
+    failed = [check for check in checks if not check.passed]
+    if failed:
+        listed = "\n".join(f"- {check.name}: {check.detail}" for check in failed)
+        raise errors.ReconcileError(f"{len(failed)} of {len(checks)} checks failed:\n{listed}")
