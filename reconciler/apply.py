@@ -80,9 +80,10 @@ class _Run:
 def apply(
     cloud: Cloud, plan: Plan, kinds: Mapping[str, Kind], watcher: Watcher, outcomes: dict[Ref, Outcome]
 ) -> None:
-    """Carry *plan* out, noting each end in *outcomes*, which the caller has even when this raises. Raises `Protected` before the first write where a guard stands in the way.
+    """Carry *plan* out, noting each end in *outcomes*, which the caller has even when this raises.
 
-    Raises `PartlyApplied`, `Interrupted`, or the one error where nothing was changed at all.
+    Raises `Protected` before the first write where a guard stands in the way; afterwards `PartlyApplied`,
+    `Interrupted`, or the one error where nothing was changed at all.
     """
     plan.refuse_if_blocked()
     observed = {c.ref: c.observed for c in plan.changes if c.observed is not None}

@@ -6,14 +6,15 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from reconciler.kind import Kind
-from reconciler.model import Desired
+from reconciler.model import Desired, Ref
 from reconciler.server.naming import Names
 from reconciler.spec.deployment import Deployment
 
 
-def expand(deployment: Deployment, names: Names, kinds: Iterable[Kind]) -> tuple[Desired, ...]:
-    """What *deployment* wants of every resource, in the order of *kinds*."""
-    return tuple(wanted for kind in kinds for wanted in kind.desired(deployment, names))
+def expand(deployment: Deployment, names: Names, kinds: Iterable[Kind], first: Ref) -> tuple[Desired, ...]:
+    """What *deployment* wants of every resource, in the order of *kinds*; everything needs *first*, the APIs."""
+    wanted = (desired for kind in kinds for desired in kind.desired(deployment, names))
+    return tuple(d if d.ref == first else replace(d, needs=(first, *d.needs)) for d in wanted)
 
 
 def nothing(wanted: Iterable[Desired]) -> tuple[Desired, ...]:

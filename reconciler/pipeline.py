@@ -17,7 +17,7 @@ def survey(cloud: Cloud, deployment: Deployment) -> Plan:
     """The plan that makes Google Cloud what *deployment* says. Reads only."""
     project = look_at_project(cloud)
     names = names_of(deployment, project.number)
-    wanted = expand(deployment, names, KINDS)
+    wanted = expand(deployment, names, KINDS, serviceusage_services.ref(names.project))
     observed = observe(cloud, (desired.ref for desired in wanted), BY_NAME, project)
     return make_plan(deployment.name, names.project, deployment.file, names.url, wanted, observed)
 
@@ -26,7 +26,7 @@ def survey_removal(cloud: Cloud, deployment: Deployment, *, delete_data: bool) -
     """The plan that takes *deployment* away; what holds data only with *delete_data*. Reads only."""
     project = look_at_project(cloud)
     names = names_of(deployment, project.number)
-    wanted = nothing(expand(deployment, names, KINDS))
+    wanted = nothing(expand(deployment, names, KINDS, serviceusage_services.ref(names.project)))
     observed = observe(cloud, (desired.ref for desired in wanted), BY_NAME, project)
     return make_plan(
         deployment.name, names.project, deployment.file, names.url, wanted, observed, delete_data=delete_data
@@ -39,8 +39,8 @@ def look_at_project(cloud: Cloud) -> Project:
         states = serviceusage_services.states(cloud)
     except errors.PermissionMissing as error:
         raise errors.ProjectMissing(
-            f"project {cloud.project} does not exist, or you may not see it (Google answers both alike): {error.message}",
-            way_out="Check `project:` in the spec, and that your account has roles/serviceusage.serviceUsageConsumer there.",
+            f"project {cloud.project} does not exist, or you may not see it (Google answers alike): {error.message}",
+            way_out="Check `project:` in the spec; your account needs roles/serviceusage.serviceUsageConsumer there.",
         ) from error
     cloud.project_number = serviceusage_services.project_number(cloud)
     enabled = frozenset(str(s["name"]).rsplit("/", 1)[-1] for s in states if s.get("state") == "ENABLED")

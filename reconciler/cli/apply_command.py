@@ -13,13 +13,18 @@ from reconciler.errors import Exit
 @click.option(
     "--dry-run", "--check", "dry_run", is_flag=True, help="Only show the plan (the same as `plan`)."
 )
-@click.option("--diff", is_flag=True, help="Accepted for Ansible's sake; differences are always shown.")
+@click.option(
+    "--diff",
+    is_flag=True,
+    expose_value=False,
+    help="Accepted for Ansible's sake; differences are always shown.",
+)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @output_format
 @on_sandbox
 @click.pass_context
 def command(
-    context: click.Context, spec_or_plan: str, dry_run: bool, diff: bool, yes: bool, style: str, sandbox: bool
+    context: click.Context, spec_or_plan: str, dry_run: bool, yes: bool, style: str, sandbox: bool
 ) -> None:
     """Make Google Cloud what the SPEC says, or carry out a sealed PLAN exactly as it was reviewed."""
     from reconciler import sealed

@@ -17,6 +17,8 @@ from reconciler.gcp import failures, retries
 
 T = TypeVar("T")
 
+SCOPE = "https://www.googleapis.com/auth/cloud-platform"
+
 TIMEOUT = 60
 """Seconds that one request may take; long work is an operation, never a long request."""
 
@@ -105,10 +107,7 @@ class Cloud:
         from google.auth.exceptions import DefaultCredentialsError
 
         try:
-            scoped, _ = cast(
-                "tuple[Any, Any]",
-                cast("Any", google.auth).default(scopes=["https://www.googleapis.com/auth/cloud-platform"]),
-            )
+            scoped, _ = cast("Any", google.auth).default(scopes=[SCOPE])
         except DefaultCredentialsError as error:
             raise errors.CredentialsMissing(
                 "there are no Google credentials on this machine",

@@ -122,7 +122,7 @@ def _without_answer(error: Exception, about: str) -> errors.ReconcileError:
     }:
         return errors.Unreachable(
             f"{about}: no answer ({type(error).__name__}: {error})",
-            way_out="Check the network, the proxy settings, or whether the sandbox runs (mlflow-reconcile sandbox status).",
+            way_out="Check the network and the proxy settings; for the sandbox: mlflow-reconcile sandbox status.",
         )
     raise error
 

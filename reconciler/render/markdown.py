@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from reconciler.change import Action, Change, FieldChange
 from reconciler.plan import Plan
-from reconciler.render.values import SIGNS, arrow, shown, summary, worth_showing
+from reconciler.render.values import SIGNS, arrow, own_origin, shown, summary, worth_showing
 
 MARKER = "<!-- mlflow-reconcile plan -->"
 """A workflow finds the comment to update by this line."""
@@ -65,14 +65,15 @@ def _change(change: Change) -> Iterator[str]:
     for field in fields:
         yield from _wrapped(f"    {_field(change, field)}")
     if hidden:
-        yield f"    and {hidden} more by default"
+        yield f"    and {hidden} more, derived or by default"
 
 
 def _field(change: Change, field: FieldChange) -> str:
     value = shown(field.new) if change.action is Action.CREATE and field.new != "granted" else arrow(field)
-    where = f"   # {field.origin.file}:{field.origin.line}" if field.origin and field.origin.line else ""
+    origin = own_origin(change, field)
+    where = f"   # {origin.file}:{origin.line}" if origin else ""
     forces = "   (forces replacement)" if field.forces_replacement else ""
-    return f"{field.field}: {value}{forces}{where if change.action is not Action.CREATE else ''}"
+    return f"{field.field}: {value}{forces}{where}"
 
 
 def _wrapped(line: str) -> Iterator[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from reconciler.change import Action, Change, FieldChange
 from reconciler.plan import Plan
-from reconciler.render.values import SIGNS, arrow, shown, summary, worth_showing
+from reconciler.render.values import SIGNS, arrow, own_origin, shown, summary, whole_origin, worth_showing
 
 COLOURS = {Action.CREATE: "32", Action.UPDATE: "33", Action.REPLACE: "31", Action.DELETE: "31"}
 
@@ -30,12 +30,13 @@ def _change(change: Change, *, colour: bool) -> Iterator[str]:
             yield ""
         return
     head = f"  {SIGNS[change.action]} {change.ref.address}"
-    yield _coloured(head, change.action) if colour else head
+    asked = whole_origin(change)
+    yield (_coloured(head, change.action) if colour else head) + (f"  [{asked}]" if asked else "")
     fields, hidden = worth_showing(change)
     for field in fields:
         yield f"      {_field(change, field)}"
     if hidden:
-        yield f"      and {hidden} more by default (--format json shows them)"
+        yield f"      and {hidden} more, derived or by default (--format json shows them)"
     for sentence in (
         *change.effects,
         *filter(None, (change.reason if change.action is not Action.UPDATE else "",)),
@@ -49,8 +50,8 @@ def _change(change: Change, *, colour: bool) -> Iterator[str]:
 def _field(change: Change, field: FieldChange) -> str:
     value = shown(field.new) if change.action is Action.CREATE and field.new != "granted" else arrow(field)
     forces = "  (forces replacement)" if field.forces_replacement else ""
-    origin = f"  [{field.origin}]" if field.origin and field.origin.line else ""
-    return f"{field.field}: {value}{forces}{origin}"
+    asked = own_origin(change, field)
+    return f"{field.field}: {value}{forces}" + (f"  [{asked}]" if asked else "")
 
 
 def _coloured(text: str, action: Action) -> str:

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from reconciler.change import Action, Change, FieldChange
-from reconciler.model import Pending
+from reconciler.model import Origin, Pending
 from reconciler.plan import Plan
 
 SIGNS = {Action.KEEP: " ", Action.CREATE: "+", Action.UPDATE: "~", Action.REPLACE: "-/+", Action.DELETE: "-"}
@@ -31,16 +31,29 @@ def arrow(field: FieldChange) -> str:
 
 
 def worth_showing(change: Change) -> tuple[tuple[FieldChange, ...], int]:
-    """The fields to print and how many are left out: of a creation, what a spec line asks for; of the rest, all."""
+    """The fields to print and how many are left out.
+
+    Of a creation: what a line of the spec asks for by itself, who is granted what, and what is not known yet.
+    Of everything else: all.
+    """
     if change.action is not Action.CREATE:
         return change.fields, 0
-    asked = (
-        tuple(f for f in change.fields if f.origin and f.origin.line and f.new != "granted")
-        or change.fields[:2]
+    chosen = tuple(
+        f for f in change.fields if f.new == "granted" or own_origin(change, f) or isinstance(f.new, Pending)
     )
-    grants = tuple(f for f in change.fields if f.new == "granted")
-    chosen = grants or asked
     return chosen, len(change.fields) - len(chosen)
+
+
+def own_origin(change: Change, field: FieldChange) -> Origin | None:
+    """The spec line that asks for this very field; None where only the whole resource is asked for, or by default."""
+    origin = change.desired.origins.get(field.field) if change.desired else None
+    return origin if origin and origin.line else None
+
+
+def whole_origin(change: Change) -> Origin | None:
+    """The spec line that asks for the resource."""
+    origin = change.desired.origins.get("") if change.desired else None
+    return origin if origin and origin.line else None
 
 
 def summary(plan: Plan) -> str:

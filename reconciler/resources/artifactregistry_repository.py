@@ -63,7 +63,7 @@ class Repository:
 
     def create(self, cloud: Cloud, desired: Desired) -> None:
         """Create it and wait; one that is there already is as good."""
-        body = _message({k: v for k, v in (desired.body or {}).items()})
+        body = _message(dict(desired.body or {}))
         parent = desired.ref.name.rsplit("/repositories/", 1)[0]
         about = f"creating repository {desired.ref.short}"
         request = _repositories(cloud).create(parent=parent, repositoryId=desired.ref.short, body=body)

@@ -48,7 +48,7 @@ class Migration:
             lane=sqladmin_instance.lane(names),
             part_of=run_job.ref(names),
             effects={
-                "image": "backs up the database, then migrates its schema: servers of an older MLflow will not start on it"
+                "image": "backs up the database, then migrates its schema: an older MLflow will not start on it"
             },
             origins={"": deployment.origin("server.version")},
         )

@@ -53,17 +53,22 @@ class EnabledServices:
 
     def update(self, cloud: Cloud, desired: Desired, observed: Observed, fields: Collection[str]) -> None:
         """Enable *fields*, at most 20 in one request (the API's limit)."""
-        services = cloud.api("serviceusage", "v1").services()
+        services, reader = (
+            cloud.api("serviceusage", "v1").services(),
+            cloud.api("serviceusage", "v1").operations(),
+        )
         parent, wanted = f"projects/{cloud.project}", sorted(fields)
         about = f"enabling {len(wanted)} APIs"
+
+        def look(name: str) -> Any:
+            return reader.get(name=name).execute()
+
         for start in range(0, len(wanted), 20):
             request = services.batchEnable(parent=parent, body={"serviceIds": wanted[start : start + 20]})
             operation = cloud.call(about, request.execute)
-            reader = cloud.api("serviceusage", "v1").operations()
             operations.await_operation(
-                cloud, about, operations.SHORT, operation,
-                lambda name: reader.get(name=name).execute(), lambda _running: "enabling APIs",
-            )  # fmt: skip
+                cloud, about, operations.SHORT, operation, look, lambda _running: "enabling"
+            )
 
     def delete(self, cloud: Cloud, ref: Ref) -> None:
         """Nothing: an API that one deployment no longer needs may be all that another one lives on."""

@@ -35,7 +35,7 @@ class Instance:
     tells: ClassVar[bool] = False
 
     def desired(self, deployment: Deployment, names: Names) -> Iterable[Desired]:
-        """The instance with every setting that the spec has an opinion on; its edition always, as its default varies."""
+        """The instance with every setting that the spec has an opinion on; always its edition, whose default varies."""
         database = deployment.database
         body: Body = {
             "region": deployment.region,
