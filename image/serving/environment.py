@@ -1,0 +1,177 @@
+"""The environment that the image reads, checked as a whole before anything starts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Final
+
+# Exit codes; the first three are those of sysexits.h.
+BAD_ENVIRONMENT: Final = 64
+BAD_SCHEMA: Final = 65
+NO_DATABASE: Final = 69
+PART_DIED: Final = 70
+
+_SOCKET_NAME: Final = ".s.PGSQL.5432"
+_SOCKET_PATH_BYTES: Final = 107
+"""The longest path of a Unix socket on Linux: sockaddr_un holds 108 bytes, the last of them zero."""
+_BUCKET_LETTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_.")
+_BUILT_HERE: Final = ("MLFLOW_BACKEND_STORE_URI", "MLFLOW_REGISTRY_STORE_URI", "MLFLOW_DEFAULT_ARTIFACT_ROOT")
+
+
+class BadEnvironment(Exception):  # noqa: N818 - it is what it says, and every caller reads it as such
+    """What is missing or wrong, one sentence each; never with a value of a secret."""
+
+    def __init__(self, findings: list[str]) -> None:
+        super().__init__("\n".join(findings))
+        self.findings = findings
+
+
+@dataclass(frozen=True)
+class Database:
+    """Where the database is and how to log in."""
+
+    host: str
+    """The folder of PostgreSQL's socket, or a host name."""
+    name: str
+    user: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What `serve` needs."""
+
+    database: Database
+    address: str
+    port: int
+    artifacts: str
+    """`gs://BUCKET[/FOLDER]`, or `file:///FOLDER` outside Cloud Run."""
+    login: tuple[str, str] | None = field(repr=False)
+    """User name and password, or None where nginx asks for none."""
+    workers: int
+    jobs: bool
+
+
+def read_database(environ: Mapping[str, str]) -> Database:
+    """What `migrate` needs. Raises BadEnvironment with every finding."""
+    findings: list[str] = []
+    database = _database(environ, findings)
+    if findings:
+        raise BadEnvironment(findings)
+    return database
+
+
+def read(environ: Mapping[str, str]) -> Settings:
+    """What `serve` needs. Raises BadEnvironment with every finding."""
+    findings: list[str] = []
+    settings = Settings(
+        database=_database(environ, findings),
+        address=environ.get("LISTEN_ADDRESS") or "0.0.0.0",  # noqa: S104 - a container is reached from outside
+        port=_number(environ, "PORT", 8080, 65535, findings),
+        artifacts=_artifacts(environ, findings),
+        login=_login(environ, findings),
+        workers=_number(environ, "MLFLOW_WORKERS", 1, 64, findings),
+        jobs=_flag(environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION", findings),
+    )
+    _refuse_what_cannot_work(environ, findings)
+    if findings:
+        raise BadEnvironment(findings)
+    return settings
+
+
+def _database(environ: Mapping[str, str], findings: list[str]) -> Database:
+    host = _text(environ, "MLFLOW_DB_HOST", "the folder of the PostgreSQL socket, or a host name", findings)
+    path = f"{host}/{_SOCKET_NAME}"
+    if host.startswith("/") and len(path.encode()) > _SOCKET_PATH_BYTES:
+        findings.append(
+            f"MLFLOW_DB_HOST is too long: the socket's path {path} has {len(path.encode())} bytes, "
+            f"and a socket's path has at most {_SOCKET_PATH_BYTES}"
+        )
+    return Database(
+        host=host,
+        name=_text(environ, "MLFLOW_DB_NAME", "the database", findings),
+        user=_text(environ, "MLFLOW_DB_USER", "the database user", findings),
+        password=_text(environ, "MLFLOW_DB_PASSWORD", "the database user's password", findings),
+    )
+
+
+def _text(environ: Mapping[str, str], name: str, meaning: str, findings: list[str]) -> str:
+    value = environ.get(name, "")
+    if not value:
+        findings.append(f"{name} is not set: {meaning}")
+    elif not value.isprintable():
+        findings.append(f"{name} contains a line end or another control character")
+    return value
+
+
+def _number(environ: Mapping[str, str], name: str, default: int, most: int, findings: list[str]) -> int:
+    value = environ.get(name) or str(default)
+    if value.isascii() and value.isdigit() and 1 <= int(value) <= most:
+        return int(value)
+    findings.append(f"{name} is {value!r}: a whole number from 1 to {most} is needed")
+    return default
+
+
+def _flag(environ: Mapping[str, str], name: str, findings: list[str]) -> bool:
+    value = environ.get(name) or "false"
+    if value not in ("true", "false"):
+        findings.append(f"{name} is {value!r}: true or false is needed")
+    return value == "true"
+
+
+def _artifacts(environ: Mapping[str, str], findings: list[str]) -> str:
+    name = "MLFLOW_ARTIFACTS_DESTINATION"
+    value = _text(environ, name, "gs://BUCKET[/FOLDER]", findings)
+    scheme, _, rest = value.partition("://")
+    if scheme == "file" and "K_SERVICE" in environ:
+        findings.append(f"{name} is a folder of this container, and on Cloud Run that is memory: use gs://")
+    elif scheme == "file" and not PurePosixPath(rest).is_absolute():
+        findings.append(f"{name} is {value!r}: a local folder is written file:///FOLDER")
+    elif value and scheme not in ("gs", "file"):
+        findings.append(f"{name} is {value!r}: gs://BUCKET[/FOLDER] is needed")
+    elif scheme == "gs" and not _is_bucket_name(rest.partition("/")[0]):
+        findings.append(f"{name} is {value!r}: {rest.partition('/')[0]!r} is not a bucket's name")
+    return value
+
+
+def _is_bucket_name(name: str) -> bool:
+    """Google's rule, short of the parts between dots: https://cloud.google.com/storage/docs/buckets#naming."""
+    return 3 <= len(name) <= 222 and set(name) <= _BUCKET_LETTERS and name[0].isalnum() and name[-1].isalnum()  # noqa: PLR2004 - Google's limits
+
+
+def _login(environ: Mapping[str, str], findings: list[str]) -> tuple[str, str] | None:
+    mode = environ.get("FRONT_AUTH", "")
+    if mode == "none":
+        return None
+    if mode != "basic":
+        findings.append(f"FRONT_AUTH is {mode!r}: none or basic is needed" if mode else _NO_MODE)
+        return None
+    user = _text(environ, "FRONT_USERNAME", "the user name that nginx asks for", findings)
+    password = _text(environ, "FRONT_PASSWORD", "the password that nginx asks for", findings)
+    if ":" in user:
+        findings.append("FRONT_USERNAME contains a colon, which ends a user name in an HTTP login")
+    return user, password
+
+
+_NO_MODE: Final = (
+    "FRONT_AUTH is not set: none (whoever reaches the port is let in) or basic (nginx asks for a login)"
+)
+
+
+def _refuse_what_cannot_work(environ: Mapping[str, str], findings: list[str]) -> None:
+    findings += [
+        f"{name} is set, but it is made here from the MLFLOW_DB_ variables"
+        for name in _BUILT_HERE
+        if environ.get(name)
+    ]
+    if environ.get("MLFLOW_SQLALCHEMYSTORE_MAX_OVERFLOW") == "0":
+        findings.append(
+            "MLFLOW_SQLALCHEMYSTORE_MAX_OVERFLOW is 0, which MLflow reads as unset, that is 10: use 1"
+        )
+    if environ.get("MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE", "false").lower() not in ("false", "0"):
+        findings.append(
+            "MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE is set: it would let any web page use the server"
+        )
+    for name in ("MLFLOW_SERVER_ALLOWED_HOSTS", "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS"):
+        if "*" in [part.strip() for part in environ.get(name, "").split(",")]:
+            findings.append(f"{name} contains *, which switches the check off: name the hosts")
