@@ -1,6 +1,6 @@
 """What a deployment costs in a month while nobody uses it, in US dollars, estimated.
 
-List prices without discounts or free allowances: of us-central1 for Cloud SQL, and of the region's price group
+List prices without discounts or free allowances: of us-central1 for Cloud SQL, of the region's price group
 for Cloud Run. Other regions differ by up to about a fifth. Where a figure comes from stands beside it:
 "catalogue" is Google's Cloud Billing catalogue with the year it was asked, "price page" Google's own page,
 "unverified" neither.

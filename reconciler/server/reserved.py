@@ -39,6 +39,7 @@ REFUSED = {
     "MLFLOW_GUNICORN_OPTS": "MLflow listens only behind the front door",
 }
 
+IMAGE = re.compile(r"LISTEN_ADDRESS|SERVING_.*|FRONT_.*")
 CLOUD_RUN = re.compile(r"PORT|K_.*|CLOUD_RUN_.*|X_GOOGLE_.*")
 PRIVATE = re.compile(r"_MLFLOW_SERVER_.*|_MLFLOW_SGI_.*")
 SECRET = re.compile(r"(^|_)(PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|CREDENTIALS?|API_?KEY|PRIVATE_?KEY)(_|$)")
@@ -52,8 +53,8 @@ def objection(name: str) -> str:
         return f"is refused: {REFUSED[name]}"
     if CLOUD_RUN.fullmatch(name):
         return "is reserved by Cloud Run"
-    if PRIVATE.fullmatch(name):
-        return "is MLflow's private business, and set by the image"
+    if PRIVATE.fullmatch(name) or IMAGE.fullmatch(name):
+        return "is between the parts of the image, and set by them"
     return ""
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from reconciler.spec.finding import Path
@@ -116,26 +117,24 @@ def _kind(value: Any) -> str:
 
 
 def _repaired(schema: Mapping[str, Any], value: str) -> str:
-    """A valid value near *value*: lower case, hyphens for what is not allowed; else the schema's example."""
-    import re
-
-    plain = value.strip()
-    candidates = [plain, plain.lower(), re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")]
-    if number := re.match(r"([0-9]+)\s*(mib?|mb?|gib?|gb?)?$", plain, re.IGNORECASE):
-        candidates.append(number[1] + ("Gi" if (number[2] or "m").lower().startswith("g") else "Mi"))
-    candidates += [
-        plain.removeprefix("gs://").strip("/"),
-        plain.removeprefix("v"),
-        re.sub("-[a-z]$", "", plain),
-    ]
-    if time := re.match(r"([0-9]{1,2})(?::([0-9]{2}))?$", plain):
-        candidates.append(f"{time[1]:0>2}:{time[2] or '00'}")
-    for candidate in candidates:
-        if (
-            candidate != value
-            and candidate
-            and re.search(schema["pattern"], candidate)
-            and "\n" not in candidate
-        ):
+    """A valid value near *value*, if one of the usual slips made it; else the schema's example."""
+    for candidate in _slips(value.strip()):
+        if candidate not in {"", value} and "\n" not in candidate and re.search(schema["pattern"], candidate):
             return f"did you mean {json.dumps(candidate)}?"
     return f"for example {example(schema)}"
+
+
+def _slips(plain: str) -> Iterator[str]:
+    """What was perhaps meant by *plain*: with another case, without prefix or zone, in the right unit."""
+    yield plain
+    yield plain.lower()
+    if plain.startswith("gs://"):
+        yield plain.removeprefix("gs://").split("/")[0]
+    yield plain.strip("/")
+    yield plain.removeprefix("v")
+    yield re.sub("-[a-z]$", "", plain)
+    if number := re.match(r"([0-9]+)\s*(mib?|mb?|gib?|gb?)?$", plain, re.IGNORECASE):
+        yield number[1] + ("Gi" if (number[2] or "m").lower().startswith("g") else "Mi")
+    if time := re.match(r"([0-9]{1,2})(?::([0-9]{2}))?$", plain):
+        yield f"{time[1]:0>2}:{time[2] or '00'}"
+    yield re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")

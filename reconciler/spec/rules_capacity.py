@@ -91,7 +91,8 @@ def connections_fit(deployment: Deployment) -> Iterator[Problem]:
     message = (
         f"{deployment.database.tier} has {usable} connections to give, {most * each} are needed: "
         f"max_instances {most} × (workers {server.workers} × {capacity.ENGINES} engines × "
-        f"(pool_size {server.pool_size} + pool_overflow {server.pool_overflow}) + {capacity.BESIDE_THE_POOLS})"
+        f"(pool_size {server.pool_size} + pool_overflow {server.pool_overflow}) "
+        f"+ {capacity.BESIDE_THE_POOLS})"
     )
     keys = (
         "scaling.max_instances",

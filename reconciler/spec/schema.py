@@ -88,13 +88,15 @@ def fill(schema: Schema, value: Value, bad: Iterable[Path], path: Path = ()) -> 
     What is required and missing gets the schema's example: such a spec is refused anyway, and the rules can
     still look at the rest of it.
     """
+    if isinstance(value, dict) and "properties" not in schema:
+        return {key: inner for key, inner in value.items() if (*path, key) not in bad}
     if "properties" not in schema:
         return value
     given = value if isinstance(value, dict) else {}
     filled: dict[str, Value] = {}
     for name, inner in cast(Mapping[str, Schema], schema["properties"]).items():
         here = (*path, name)
-        usable = name in given and not _spoiled(here, bad, whole="properties" not in inner)
+        usable = name in given and not _spoiled(here, bad, whole="items" in inner)
         start = given[name] if usable else inner.get("default", inner["examples"][0])
         filled[name] = fill(inner, start, bad, here)
     return filled

@@ -147,7 +147,8 @@ def _count(builder: _Builder, nodes: int, line: int, column: int, why: str) -> N
 def _alias(builder: _Builder, anchor: str, line: int, column: int) -> Node:
     """What `*anchor` stands for."""
     if anchor not in builder.anchors:
-        builder.report(line, column, f"*{anchor} has no &{anchor} before it", "write the value out")
+        message = "an alias (*) for which there is no anchor (&) before it"
+        builder.report(line, column, message, "write the value out, or quote it if it begins with *")
         return Node("broken", line, column)
     target = builder.anchors[anchor]
     if target is None:
@@ -162,10 +163,10 @@ def _tagged(builder: _Builder, event: Any, line: int, column: int) -> bool:
     tag = cast("str | None", event.tag)
     if tag is None:
         return False
-    short = tag.replace("tag:yaml.org,2002:", "!!")
-    builder.report(
-        line, column, f"the tag {short} has no meaning in a spec", "remove the tag; quote what is text"
-    )
+    known = "tag:yaml.org,2002:"
+    said = f"the tag {tag.replace(known, '!!')}" if tag.startswith(known) else "a tag (!)"
+    way_out = "remove the tag, and quote what is text or begins with !"
+    builder.report(line, column, f"{said} has no meaning in a spec", way_out)
     return True
 
 
@@ -181,22 +182,26 @@ def _nothing(text: str, file: str) -> Finding:
     return Finding(file, 1, 1, "", message, f"mlflow-reconcile init {file} writes one to start from")
 
 
-PLAINER = {
-    "mapping values are not allowed": (
+PLAINER = (
+    (
+        "mapping values are not allowed",
         "a colon followed by a space stands where no key can be",
         "quote the value that holds it, or check the indentation",
     ),
-    "could not find expected ':'": ("a key without its colon", "write it as key: value"),
-    "did not find expected key": (
-        "the indentation or the brackets do not fit",
-        "align it with its neighbours",
-    ),
-    "did not find expected '-' indicator": ("the list ends in the middle", "align its dashes"),
-    "did not find expected ',' or": ("a bracket is not closed, or a comma is missing", "close the bracket"),
-    "found unexpected end of stream": ("a quote is not closed", "close the quote"),
-    "cannot start any token": ("a character that no value can begin with", "quote the value"),
-}
+    ("could not find expected ':'", "a key without its colon", "write it as key: value"),
+    ("expected key", "the indentation or the brackets do not fit", "align it with its neighbours"),
+    ("expected <block end>", "the indentation or the brackets do not fit", "align it with its neighbours"),
+    ("expected '-' indicator", "the list ends in the middle", "align its dashes"),
+    ("expected ',' or", "a bracket is not closed, or a comma is missing", "close the bracket"),
+    ("unexpected end of stream", "a quote is not closed", "close the quote"),
+    ("expected node content", "something is missing before this", "write it, or remove the line"),
+    ("expected the node content", "something is missing before this", "write it, or remove the line"),
+    ("cannot start any token", "a character that no value can begin with", "quote the value"),
+)
 """libyaml's and PyYAML's words for what people get wrong most, in ours."""
+
+AT_THE_BEGINNING = ("expected ',' or", "unexpected end of stream")
+"""What is better shown where the bracket or quote was opened than where the parser gave up."""
 
 
 def _syntax(error: yaml.YAMLError, text: str, file: str) -> list[Finding]:
@@ -213,7 +218,9 @@ def _syntax(error: yaml.YAMLError, text: str, file: str) -> list[Finding]:
             for at, column in tabs
         ]
     problem = str(error.problem or error.context or "is not YAML")
-    for words, (message, way_out) in PLAINER.items():
+    if any(words in problem for words in AT_THE_BEGINNING) and error.context_mark is not None:
+        line, column = int(error.context_mark.line) + 1, int(error.context_mark.column) + 1
+    for words, message, way_out in PLAINER:
         if words in problem:
             return [Finding(file, line, column, "", message, way_out)]
     return [Finding(file, line, column, "", f"is not YAML: {problem}", "check this line and the one before")]
