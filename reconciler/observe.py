@@ -32,8 +32,12 @@ def observe(
 ) -> dict[Ref, Observed]:
     """What is there of *refs*; what does not exist is left out. Raises the first failure once every read has ended."""
     asked = [ref for ref in refs if _may_exist(kinds[ref.kind], project)]
+
+    def read(ref: Ref) -> Observed | errors.ReconcileError | None:
+        return _read(cloud, kinds[ref.kind], ref)
+
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="read") as pool:
-        answers = list(pool.map(lambda ref: _read(cloud, kinds[ref.kind], ref), asked))
+        answers = list(pool.map(read, asked))
     failures = [answer for answer in answers if isinstance(answer, errors.ReconcileError)]
     if failures:
         raise _together(failures)

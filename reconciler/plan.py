@@ -52,8 +52,8 @@ class Plan:
             listed = "\n".join(f"- {sentence}" for sentence in blocked)
             raise errors.Protected(
                 f"refused, and nothing was changed:\n{listed}",
-                way_out="Take the change back. What database.deletion_protection protects is free after an apply with it "
-                "off; what cannot change in place moves to a new deployment with another name.",
+                way_out="Take the change back. What database.deletion_protection guards is free once it is applied "
+                "as false; what cannot change in place moves to a new deployment with another name.",
             )
 
 

@@ -162,12 +162,17 @@ def _log_run(client: httpx.Client, run: dict[str, str]) -> str:
     info = made.json()["run"]["info"]
     run.update(id=info["run_id"], artifacts=info["artifact_uri"])
     metric = {"run_id": run["id"], "key": "proof", "value": 0.5, "timestamp": now, "step": 1}
-    logged = client.post(f"{API}/runs/log-metric", json=metric)
-    if logged.status_code != 200:
-        return _seen(logged)
+    noted = client.post(f"{API}/runs/log-metric", json=metric)
+    if noted.status_code != 200:
+        return _seen(noted)
     read = client.get(f"{API}/runs/get", params={"run_id": run["id"]})
-    metrics = read.json().get("run", {}).get("data", {}).get("metrics", []) if read.status_code == 200 else []
-    return "" if [m["value"] for m in metrics] == [0.5] else f"the metric did not come back: {_seen(read)}"
+    data: dict[str, Any] = read.json()["run"]["data"] if read.status_code == 200 else {}
+    metrics: list[dict[str, Any]] = data.get("metrics", [])
+    return (
+        ""
+        if [logged["value"] for logged in metrics] == [0.5]
+        else f"the metric did not come back: {_seen(read)}"
+    )
 
 
 def _experiment(client: httpx.Client) -> str:

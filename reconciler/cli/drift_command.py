@@ -22,9 +22,8 @@ def command(context: click.Context, specs: tuple[str, ...], style: str, sandbox:
     from reconciler.render.json import document
     from reconciler.spec.load import load
 
-    plans = []
-    for deployment in [load(path) for path in session.spec_files(specs)]:
-        plans.append(survey(session.connect(deployment, sandbox=sandbox), deployment))
+    deployments = [load(path) for path in session.spec_files(specs)]
+    plans = [survey(session.connect(deployment, sandbox=sandbox), deployment) for deployment in deployments]
     if style == "json":
         documents = [document(plan) for plan in plans]
         click.echo(json.dumps(documents[0] if len(documents) == 1 else documents, indent=2))

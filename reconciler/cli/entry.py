@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from typing import Any, cast
 
 from reconciler import errors, pipeline
 from reconciler.gcp.cloud import Cloud
@@ -69,12 +70,11 @@ def identity_token(cloud: Cloud, audience: str) -> str:
     request = google.auth.transport.requests.Request()
     try:
         if cloud.endpoint:
-            credentials = compute_engine.IDTokenCredentials(
-                request, audience, use_metadata_identity_endpoint=True
-            )
+            make: Any = compute_engine.IDTokenCredentials
+            credentials = make(request, audience, use_metadata_identity_endpoint=True)
             credentials.refresh(request)
             return str(credentials.token)
-        return str(id_token.fetch_id_token(request, audience))
+        return str(cast("Any", id_token).fetch_id_token(request, audience))
     except GoogleAuthError as error:
         raise errors.CredentialsMissing(
             f"no ID token for {audience} can be made here: {error}",

@@ -5,12 +5,15 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from reconciler.apply import Outcome, Status, Watcher
 from reconciler.change import Action, Change
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 DOING = {
     Action.CREATE: "creating",
@@ -94,7 +97,7 @@ class Live:
             f"  {outcome.change.ref.address}: {ending(outcome)}", style=style, markup=False, highlight=False
         )
 
-    def _table(self) -> object:
+    def _table(self) -> Table:
         from rich.table import Table
 
         table = Table.grid(padding=(0, 2))
@@ -112,7 +115,7 @@ def ending(outcome: Outcome) -> str:
 
 
 @contextmanager
-def watching() -> Iterator[Watcher]:
+def watching() -> Generator[Watcher]:
     """The watcher that suits where stderr goes."""
     if not sys.stderr.isatty():
         yield Lines(sys.stderr)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, cast
 
 import click
 
@@ -71,5 +71,5 @@ def _worded(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, dict):
-        return ", ".join(f"{item} ${usd:.2f}" for item, usd in value.items())
+        return ", ".join(f"{item} ${usd:.2f}" for item, usd in cast("dict[str, float]", value).items())
     return "-" if value is None else str(value)

@@ -111,7 +111,7 @@ class Cloud:
         except DefaultCredentialsError as error:
             raise errors.CredentialsMissing(
                 "there are no Google credentials on this machine",
-                way_out="Log in with: gcloud auth application-default login. To try it without Google Cloud: --sandbox.",
+                way_out="Log in with: gcloud auth application-default login. To try this without an account: --sandbox.",
             ) from error
         return scoped
 
@@ -137,7 +137,7 @@ class Cloud:
             return make(self._connection(), *args, **kwargs)
 
         options = {"api_endpoint": self.endpoint} if self.endpoint else None
-        build: Any = discovery.build  # pyright: ignore[reportUnknownMemberType] -- ships no types
+        build = cast("Any", discovery).build
         return build(
             name, version, http=self._connection(), requestBuilder=request, client_options=options,
             static_discovery=True, cache_discovery=False,

@@ -25,9 +25,9 @@ def flattened(template: Mapping[str, Any], project_ids: Collection[str]) -> dict
 
     *project_ids* are the project's id first and its number: Google names secrets by either.
     """
-    container: Mapping[str, Any] = (template.get("containers") or [{}])[0]
-    probe: Mapping[str, Any] = container.get("startupProbe") or {}
-    resources: Mapping[str, Any] = container.get("resources") or {}
+    container = next(iter(flat.items(template, "containers")), dict[str, Any]())
+    probe: dict[str, Any] = container.get("startupProbe") or {}
+    resources: dict[str, Any] = container.get("resources") or {}
     return {
         "serviceAccount": template.get("serviceAccount"),
         "executionEnvironment": template.get("executionEnvironment"),
@@ -41,14 +41,14 @@ def flattened(template: Mapping[str, Any], project_ids: Collection[str]) -> dict
         "containers.resources.startupCpuBoost": bool(resources.get("startupCpuBoost")),
         PORTS: [
             f"{port.get('name') or 'http1'}:{port.get('containerPort')}"
-            for port in container.get("ports") or []
+            for port in flat.items(container, "ports")
         ],
         "containers.startupProbe.tcpSocket.port": flat.at(probe, "tcpSocket.port"),
         "containers.startupProbe.periodSeconds": probe.get("periodSeconds"),
         "containers.startupProbe.timeoutSeconds": probe.get("timeoutSeconds"),
         "containers.startupProbe.failureThreshold": probe.get("failureThreshold"),
         SOCKETS: cast("Json", _sockets(template, container)),
-        **{f"{ENV}{entry['name']}": _env_value(entry, project_ids) for entry in container.get("env") or []},
+        **{f"{ENV}{entry['name']}": _env_value(entry, project_ids) for entry in flat.items(container, "env")},
     }
 
 
@@ -57,20 +57,22 @@ def write(template: dict[str, Any], body: Mapping[str, Any], fields: Iterable[st
     containers: list[dict[str, Any]] = template.setdefault("containers", [{}])
     container = containers[0]
     for field in fields:
-        value = body.get(field)
+        value: Any = body.get(field)
         if field.startswith(ENV):
             _write_env(container, field.removeprefix(ENV), value)
         elif field == SOCKETS:
             _write_sockets(template, container, value or [])
         elif field == PORTS:
-            container["ports"] = [
-                {"name": name, "containerPort": int(port)}
-                for name, port in (p.split(":") for p in value or [])
-            ]
+            container["ports"] = [_port(written) for written in cast("list[str]", value or [])]
         elif field.startswith("containers."):
             _set(container, field.removeprefix("containers."), value)
         else:
             _set(template, field, value)
+
+
+def _port(written: str) -> dict[str, Any]:
+    name, number = written.split(":")
+    return {"name": name, "containerPort": int(number)}
 
 
 def _set(target: dict[str, Any], path: str, value: Any) -> None:
@@ -94,7 +96,7 @@ def _env_value(entry: Mapping[str, Any], project_ids: Collection[str]) -> str:
 
 
 def _write_env(container: dict[str, Any], name: str, value: str | None) -> None:
-    entries: list[dict[str, Any]] = [e for e in container.get("env") or [] if e["name"] != name]
+    entries: list[dict[str, Any]] = [e for e in flat.items(container, "env") if e["name"] != name]
     if value is not None:
         secret = _SECRET_VERSION.fullmatch(value)
         entries.append(
@@ -106,18 +108,19 @@ def _write_env(container: dict[str, Any], name: str, value: str | None) -> None:
 
 
 def _sockets(template: Mapping[str, Any], container: Mapping[str, Any]) -> list[str]:
-    mounted = {m["name"] for m in container.get("volumeMounts") or [] if m.get("mountPath") == "/cloudsql"}
-    volumes: list[Mapping[str, Any]] = [v for v in template.get("volumes") or [] if v.get("name") in mounted]
-    return sorted(str(i) for v in volumes for i in flat.at(v, "cloudSqlInstance.instances") or [])
+    mounted = {m["name"] for m in flat.items(container, "volumeMounts") if m.get("mountPath") == "/cloudsql"}
+    volumes = [v for v in flat.items(template, "volumes") if v.get("name") in mounted]
+    instances: list[list[str]] = [flat.at(volume, "cloudSqlInstance.instances") or [] for volume in volumes]
+    return sorted(name for names in instances for name in names)
 
 
 def _write_sockets(template: dict[str, Any], container: dict[str, Any], instances: list[str]) -> None:
     """One volume of ours, mounted where Cloud SQL's sockets are looked for; other volumes stay."""
     volumes = [
-        v for v in template.get("volumes") or [] if v.get("name") != MOUNT and "cloudSqlInstance" not in v
+        v for v in flat.items(template, "volumes") if v.get("name") != MOUNT and "cloudSqlInstance" not in v
     ]
     kept = {v["name"] for v in volumes}
-    mounts = [m for m in container.get("volumeMounts") or [] if m["name"] in kept]
+    mounts = [m for m in flat.items(container, "volumeMounts") if m["name"] in kept]
     if instances:
         volumes.append({"name": MOUNT, "cloudSqlInstance": {"instances": instances}})
         mounts.append({"name": MOUNT, "mountPath": "/cloudsql"})

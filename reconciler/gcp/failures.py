@@ -82,7 +82,11 @@ def _answer(error: Exception) -> Answer | None:
     if isinstance(error, GoogleAPICallError):
         call = cast("Any", error)
         status = int(call.code or 0)
-        reason = str(call.reason or "") or _first_reason(list(call.errors or [])) or _status_name(call)
+        reason = (
+            str(call.reason or "")
+            or _first_reason(cast("list[Any]", call.errors or []))
+            or _status_name(call)
+        )
         metadata = {str(k): str(v) for k, v in dict(call.metadata or {}).items()}
         return Answer(status, reason, str(call.message or call), metadata)
     return None
@@ -96,7 +100,12 @@ def parse(status: int, content: bytes, fallback: str) -> Answer:
     except (ValueError, KeyError, TypeError):
         return Answer(status, "", re.sub(r"\s+", " ", fallback)[:500], {})
     info = next((d for d in details if str(d.get("@type", "")).endswith("ErrorInfo")), {})
-    reason = str(info.get("reason") or _first_reason(error.get("errors") or []) or error.get("status") or "")
+    reason = str(
+        info.get("reason")
+        or _first_reason(cast("list[Any]", error.get("errors") or []))
+        or error.get("status")
+        or ""
+    )
     return Answer(status, reason, str(error.get("message", fallback)), dict(info.get("metadata") or {}))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast
 
+from reconciler.gcp import fields as flat
 from reconciler.gcp import retries
 from reconciler.gcp.cloud import Cloud
 from reconciler.model import Json, Value
@@ -26,26 +27,26 @@ def grants_of(policy: Mapping[str, Any]) -> dict[str, Json]:
     """Every unconditional grant of *policy*, as fields."""
     return {
         grant(binding["role"], member): GRANTED
-        for binding in policy.get("bindings") or []
+        for binding in flat.items(policy, "bindings")
         if not binding.get("condition")
-        for member in binding.get("members") or []
+        for member in cast("list[str]", binding.get("members") or [])
     }
 
 
 def merged(policy: Mapping[str, Any], wanted: Mapping[str, Value]) -> Policy:
     """*policy* with the grants of *wanted* added, or taken away where their value is None; the rest as it was."""
     bindings: list[dict[str, Any]] = [
-        {**b, "members": list(b.get("members") or [])} for b in policy.get("bindings") or []
+        {**b, "members": list(b.get("members") or [])} for b in flat.items(policy, "bindings")
     ]
     for field, value in wanted.items():
         role, member = field.split(" ", 1)
-        plain = [b for b in bindings if b["role"] == role and not b.get("condition")]
+        plain: list[dict[str, Any]] = [b for b in bindings if b["role"] == role and not b.get("condition")]
         if value is None:
             for binding in plain:
                 binding["members"] = [m for m in binding["members"] if m != member]
         elif not any(member in b["members"] for b in plain):
             if not plain:
-                plain = [{"role": role, "members": []}]
+                plain = [{"role": role, "members": list[str]()}]
                 bindings += plain
             plain[0]["members"].append(member)
     return {**policy, "bindings": [b for b in bindings if b["members"]]}

@@ -50,7 +50,8 @@ class Repository:
         )
         if found is None:
             return None
-        policies = {key: _without_id(value) for key, value in (found.get("cleanupPolicies") or {}).items()}
+        live: dict[str, dict[str, Any]] = found.get("cleanupPolicies") or {}
+        policies = {key: _without_id(value) for key, value in live.items()}
         return Observed(
             ref,
             {
