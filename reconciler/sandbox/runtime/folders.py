@@ -48,6 +48,7 @@ def socket_folder(home: Path, connection_name: str) -> Path:
             "Shorten the instance name, or give the sandbox a shorter --home.",
         )
     folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.parent.chmod(0o711)
     return folder
 
 

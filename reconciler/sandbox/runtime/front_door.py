@@ -1,4 +1,4 @@
-"""What stands in front of every Cloud Run service: who may enter, how much, for how long, and what is passed on.
+"""What stands in front of every Cloud Run service: who may enter, how much, how long, what is passed on.
 
 One Visit comes in and one answer goes out; bodies stream both ways and are never held in memory.
 """
@@ -35,11 +35,11 @@ _RESET_BY_GOOGLE = frozenset(
 _TAG = re.compile(r"^(?:(?P<tag>[a-z0-9-]+)---)?(?P<rest>.+)$")
 
 
-class TooLarge(Exception):  # noqa: N818 - a state of the request
+class TooLarge(Exception):
     """The body of an HTTP/1 request grew over the limit."""
 
 
-class NotServing(Exception):  # noqa: N818 - a state of the service
+class NotServing(Exception):
     """There is no instance to send the request to; the text is for the service's log."""
 
 
@@ -261,14 +261,14 @@ def _response_headers(visit: Visit, host: str, received: Received) -> list[tuple
     headers: list[tuple[str, str]] = []
     for name, value in received.headers:
         lower = name.lower()
-        if lower in _HOP:
+        if lower in _HOP or lower == "server":
             continue
         if lower == "location" and value.startswith(f"https://{host}"):
-            value = local + value[len(f"https://{host}") :]
+            headers.append((name, local + value[len(f"https://{host}") :]))
         elif lower == "set-cookie" and plain:
-            kept = [part for part in value.split(";") if not _tied_to_host(part)]
-            value = ";".join(kept)
-        headers.append((name, value))
+            headers.append((name, ";".join(part for part in value.split(";") if not _tied_to_host(part))))
+        else:
+            headers.append((name, value))
     headers.append(("Server", "Google Frontend"))
     return headers
 

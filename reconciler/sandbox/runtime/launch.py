@@ -47,7 +47,7 @@ def prepare(
 ) -> Launch:
     """Lay out the instance's folder and compute what to start.
 
-    `resolved` holds the values of the secret environment, `platform` what Cloud Run itself sets (PORT) and the
+    `resolved` holds the values of the secret environment, `platform` what Cloud Run sets (PORT) and the
     stand-ins for its network. Raises StartError where there is no program to start.
     """
     root = places.folder / "root"

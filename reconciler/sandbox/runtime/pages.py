@@ -18,11 +18,12 @@ class Page:
 
 
 def _page(status: int, title: str, text: str) -> str:
-    return (
-        f"\n<html><head>\n<meta http-equiv='content-type' content='text/html;charset=utf-8'>\n<title>{status} {title}"
-        f"</title>\n</head>\n<body text=#000000 bgcolor=#ffffff>\n<h1>Error: {title}</h1>\n<h2>{text}</h2>\n<h2></h2>\n"
-        "</body></html>\n"
+    head = (
+        f"<meta http-equiv='content-type' content='text/html;charset=utf-8'>\n<title>{status} {title}</title>"
     )
+    body = f"<h1>Error: {title}</h1>\n<h2>{text}</h2>\n<h2></h2>"
+    colours = "text=#000000 bgcolor=#ffffff"
+    return f"\n<html><head>\n{head}\n</head>\n<body {colours}>\n{body}\n</body></html>\n"
 
 
 UNAVAILABLE: Final = Page(503, "Service Unavailable", kind="text/plain")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.sandbox.errors import SandboxError
+from reconciler.sandbox.runtime.folders import open_path
 
 _PROGRAMS = ("postgres", "initdb", "pg_ctl", "psql", "pg_dump", "pg_restore")
 _VERSION = re.compile(r"\(PostgreSQL\) (\d+)(?:\.(\d+))?")
@@ -98,6 +99,7 @@ def _reachable(folder: Path, account: pwd.struct_passwd | None, home: Path) -> P
         if libraries.is_dir():
             shutil.copytree(libraries, copy.with_name(libraries.name), symlinks=True, dirs_exist_ok=True)
         partial.rename(copy)
+        open_path(copy.parent, home)
     return copy / folder.relative_to(package)
 
 

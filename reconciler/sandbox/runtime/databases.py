@@ -1,0 +1,68 @@
+"""The PostgreSQL of each Cloud SQL instance: found by the instance's name, started when first needed."""
+
+import threading
+from collections.abc import Mapping
+from typing import Any, Final
+
+from reconciler.sandbox.errors import SandboxError
+from reconciler.sandbox.runtime import pg_binaries, postgres
+from reconciler.sandbox.runtime.postgres import Cluster
+from reconciler.sandbox.world import World
+
+INSTANCE: Final = "sqladmin.instance"
+"""The store's kind of an instance, by "projects/PROJECT/instances/NAME"."""
+
+
+class Databases:
+    """The clusters of this sandbox; one change at a time for each."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._locks: dict[str, threading.RLock] = {}
+        self._guard = threading.Lock()
+        self._flags: frozenset[str] | None = None
+
+    def cluster(self, project: str, region: str, name: str) -> Cluster:
+        """The cluster of an instance, running or not. Raises SandboxError for a socket path too long."""
+        return postgres.cluster(self._world.home, project, region, name)
+
+    def lock(self, project: str, name: str) -> threading.RLock:
+        """Held while the cluster of an instance is made, changed or stopped."""
+        with self._guard:
+            return self._locks.setdefault(f"{project}/{name}", threading.RLock())
+
+    def running(self, project: str, name: str) -> Cluster | None:
+        """The cluster of an instance that should run, started where it does not; None where it should not."""
+        stored = self._world.store.get(INSTANCE, f"projects/{project}/instances/{name}")
+        if stored is None or not should_run(stored["resource"]):
+            return None
+        where = self.cluster(project, stored["resource"]["region"], name)
+        with self.lock(project, name):
+            if postgres.exists(where):
+                postgres.start(where)
+                return where
+        return None
+
+    def flags(self) -> frozenset[str]:
+        """The names of all database flags that this machine's PostgreSQL knows."""
+        if self._flags is None:
+            self._flags = pg_binaries.flag_names(pg_binaries.installations(self._world.home)[0])
+        return self._flags
+
+    def start_all(self) -> None:
+        """Start what should run, one after the other; what cannot start says so in its own log and when it is used."""
+        for _, stored in self._world.store.list(INSTANCE):
+            resource = stored["resource"]
+            try:
+                self.running(resource["project"], resource["name"])
+            except SandboxError as error:
+                print(f"{error} {error.way_out}")  # noqa: T201 - the sandbox's own log
+
+    def stop_all(self) -> None:
+        """Stop every cluster."""
+        postgres.stop_all(self._world.home)
+
+
+def should_run(resource: Mapping[str, Any]) -> bool:
+    """Whether the instance is up, by its state and activation policy."""
+    return resource["state"] == "RUNNABLE" and resource["settings"].get("activationPolicy") == "ALWAYS"

@@ -1,0 +1,104 @@
+"""What a container needs from the rest of the cloud, fetched with the rights of its service account."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from reconciler.sandbox.errors import ApiError
+from reconciler.sandbox.registry import resolve_image
+from reconciler.sandbox.runtime import images
+from reconciler.sandbox.runtime.databases import Databases
+from reconciler.sandbox.runtime.images import Image
+from reconciler.sandbox.runtime.revision import Container, SecretRef
+from reconciler.sandbox.secret_versions import SECRET, access_payload
+from reconciler.sandbox.world import World
+
+
+class Unresolved(Exception):
+    """Something is missing or not allowed; the text is what Cloud Run says of it."""
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """Everything fetched."""
+
+    image: Image
+    env: Mapping[str, str]
+    files: Mapping[tuple[str, str], bytes]
+    """By mount path and path below it."""
+    sockets: Mapping[str, Path]
+    """Connection name -> the folder with PostgreSQL's socket; only what the account may connect to."""
+
+
+def find_image(world: World, reference: str) -> Image:
+    """The image behind a reference. Raises Unresolved, in Google's words, where the registry has none."""
+    pinned = resolve_image(world, reference)
+    found = images.load(world.home / "images", pinned.rpartition("@")[2]) if pinned else None
+    if found is None:
+        raise Unresolved(f"Image '{reference}' not found.")
+    return found
+
+
+def resolve(
+    world: World, databases: Databases, project: str, container: Container, image: str, owner: str
+) -> Resolved:
+    """Fetch what a container needs. `owner` is "Revision" or "Job", for the messages. Raises Unresolved."""
+    member = f"serviceAccount:{container.account}"
+    env = {
+        name: _secret(
+            world, project, member, ref, f"spec.template.spec.containers[0].env: {name}", owner
+        ).decode()
+        for name, ref in container.secret_env.items()
+    }
+    files = {
+        (file.mount, file.path): _secret(world, project, member, file.ref, f"volume at {file.mount}", owner)
+        for file in container.secret_files
+    }
+    found = find_image(world, image)
+    sockets: dict[str, Path] = {}
+    for names in container.sql_mounts.values():
+        for name in names:
+            place = _socket(world, databases, member, name)
+            if place is not None:
+                sockets[name] = place
+    return Resolved(found, env, files, sockets)
+
+
+def _socket(world: World, databases: Databases, member: str, name: str) -> Path | None:
+    """The socket's folder; None without the right to connect, or without the instance: then nothing is there."""
+    project, _, rest = name.partition(":")
+    region, _, instance = rest.partition(":")
+    if not world.policies.allowed(member, "cloudsql.instances.connect", [f"projects/{project}"]):
+        return None
+    where = databases.running(project, instance)
+    return (
+        where.sockets
+        if where is not None and where.sockets.name == f"{project}:{region}:{instance}"
+        else None
+    )
+
+
+def _secret(world: World, project: str, member: str, ref: SecretRef, place: str, owner: str) -> bytes:
+    named, identity = project, ref.secret
+    if ref.secret.startswith("projects/"):
+        named, identity = ref.secret.split("/")[1], ref.secret.split("/")[3]
+    known = world.projects.get(named)
+    number = known.number if known else named
+    project_id = known.project_id if known else named
+    shown = f"projects/{number}/secrets/{identity}/versions/{ref.version}"
+    resource = f"projects/{project_id}/secrets/{identity}"
+    if not world.policies.allowed(
+        member, "secretmanager.versions.access", [resource, f"projects/{project_id}"]
+    ):
+        account = member.partition(":")[2]
+        raise Unresolved(
+            f"{place}: Permission denied on secret: {shown} for {owner} service account {account}. The service "
+            "account used must be granted the 'Secret Manager Secret Accessor' role "
+            "(roles/secretmanager.secretAccessor) at the secret, project or higher level."
+        )
+    if world.store.get(SECRET, resource) is None:
+        raise Unresolved(f"{place}: Secret {shown} was not found")
+    try:
+        return access_payload(world, project_id, identity, ref.version)
+    except ApiError as error:
+        raise Unresolved(f"{place}: Secret {shown} cannot be read: {error.message}") from error

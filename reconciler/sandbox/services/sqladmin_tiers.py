@@ -1,0 +1,86 @@
+"""Cloud SQL's machine tiers for PostgreSQL: which exist, for which edition, and what they allow."""
+
+import re
+from typing import Final
+
+from reconciler.sandbox.errors import ApiError
+
+MEBI: Final = 1024 * 1024
+SHARED: Final = {"db-f1-micro": 628_736_000 // MEBI, "db-g1-small": 1_825_361_100 // MEBI}
+"""Shared-core tiers and their memory in MiB (0.6 and 1.7 GB)."""
+_CUSTOM: Final = re.compile(r"db-custom-(\d+)-(\d+)")
+_PLUS: Final = re.compile(r"db-(?:perf-optimized-N|c4a-highmem)-(\d+)")
+_PLUS_CPUS: Final = (1, 2, 4, 8, 16, 32, 48, 64, 72, 80, 96, 128)
+_MORE: Final = "https://cloud.google.com/sql/docs/postgres/create-instance#machine-types"
+# Memory in GB from which a number of connections is the default ("Cloud SQL flags", max_connections).
+_CONNECTIONS: Final = (
+    (120, 1000),
+    (60, 800),
+    (30, 600),
+    (15, 500),
+    (7.5, 400),
+    (6, 200),
+    (3.75, 100),
+    (1.6, 50),
+    (0, 25),
+)
+
+
+def memory_mib(tier: str) -> int:
+    """The memory of a tier that `check` accepts, in MiB."""
+    if tier in SHARED:
+        return SHARED[tier]
+    if custom := _CUSTOM.fullmatch(tier):
+        return int(custom.group(2))
+    plus = _PLUS.fullmatch(tier)
+    return int(plus.group(1)) * 8 * 1024 if plus else 0
+
+
+def max_connections(tier: str) -> int:
+    """PostgreSQL's max_connections where no flag sets it."""
+    gigabytes = memory_mib(tier) / 1024
+    return next(connections for least, connections in _CONNECTIONS if gigabytes >= least)
+
+
+def check(tier: str, edition: str) -> None:
+    """Raise ApiError 400 where this edition of PostgreSQL has no such tier."""
+    if edition == "ENTERPRISE_PLUS":
+        plus = _PLUS.fullmatch(tier)
+        if plus is None or int(plus.group(1)) not in _PLUS_CPUS:
+            raise _wrong(
+                f"Invalid Tier ({tier}) for (ENTERPRISE_PLUS) Edition. Use a predefined Tier like "
+                f"db-perf-optimized-N-* instead. Learn more at {_MORE}"
+            )
+        return
+    if _PLUS.fullmatch(tier):
+        raise _wrong(f"Invalid Tier ({tier}) for ({edition}) Edition. Learn more at {_MORE}")
+    custom = _CUSTOM.fullmatch(tier)
+    if tier in SHARED:
+        return
+    if custom is None:
+        text = "Only custom or shared-core instance Billing Tier type allowed for PostgreSQL database."
+        raise ApiError(400, f"Invalid request: {text}", reason="invalid")
+    _check_custom(tier, int(custom.group(1)), int(custom.group(2)))
+
+
+def _check_custom(tier: str, cpus: int, memory: int) -> None:
+    if not 1 <= cpus <= 96 or (cpus > 1 and cpus % 2):
+        raise _wrong(f"Invalid Tier ({tier}): the number of vCPUs must be 1 or an even number up to 96.")
+    if memory % 256 or memory < 3840:
+        raise _wrong(f"Invalid Tier ({tier}): memory must be a multiple of 256 MB and at least 3840 MB.")
+    if not 0.9 * 1024 * cpus <= memory <= 6.5 * 1024 * cpus:
+        raise _wrong(f"Invalid Tier ({tier}): memory must be 0.9 to 6.5 GB for each vCPU.")
+
+
+def listing(regions: list[str]) -> list[dict[str, object]]:
+    """The tiers as `tiers.list` shows them: sizes in bytes, as strings."""
+    found: list[dict[str, object]] = []
+    sizes = {**SHARED, "db-custom-1-3840": 3840, "db-custom-2-7680": 7680, "db-custom-4-15360": 15360}
+    for tier, mib in sizes.items():
+        ram, disk = str(mib * MEBI), str(3 * 1024**4 if tier in SHARED else 64 * 1024**4)
+        found.append({"kind": "sql#tier", "tier": tier, "RAM": ram, "DiskQuota": disk, "region": regions})
+    return found
+
+
+def _wrong(text: str) -> ApiError:
+    return ApiError(400, f"Invalid request: {text}", reason="invalid")
