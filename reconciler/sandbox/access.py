@@ -14,13 +14,22 @@ from reconciler.sandbox.world import Request, Visit, World
 
 _IN_NAME: Final = re.compile(r"^/?(?:projects|namespaces)/([^/:]+)")
 _ACCOUNT: Final = re.compile(r"^projects/-/serviceAccounts/[^@/]+@([a-z0-9-]+)\.iam\.gserviceaccount\.com")
-_DEFAULT_ACCOUNT: Final = re.compile(r"^projects/-/serviceAccounts/(\d+)-compute@developer\.gserviceaccount\.com")
+_DEFAULT_ACCOUNT: Final = re.compile(
+    r"^projects/-/serviceAccounts/(\d+)-compute@developer\.gserviceaccount\.com"
+)
 NAMES: Final = ("name", "parent", "resource")
 ALWAYS_ON: Final = frozenset({"serviceusage"})
 """What works in a project where nothing was enabled yet."""
 SERVICE: Final = {"sqladmin": "cloudsql", "cloudresourcemanager": "resourcemanager", "iamcredentials": "iam"}
 """How permissions call an API, where it is not the API's own name."""
-_VERBS: Final = {"insert": "create", "patch": "update", "batchGet": "get", "batchEnable": "enable", "undelete": "undelete"}
+_VERBS: Final = {
+    "insert": "create",
+    "patch": "update",
+    "batchGet": "get",
+    "batchEnable": "enable",
+    "replaceService": "update",
+    "replaceJob": "update",
+}
 _CHECKED_INSIDE: Final = frozenset({"testIamPermissions", "search"})
 _PLAIN: Final = frozenset({"storage", "iamcredentials"})
 """APIs whose services check permissions themselves: buckets are in no project's path; tokens go by account."""
@@ -58,7 +67,11 @@ def project(world: World, method: Described, params: Mapping[str, Any]) -> str:
 
 def check(world: World, document: Document, request: Request) -> None:
     """Raise ApiError 403 where the API is disabled in the project, or the caller lacks the permission."""
-    if request.project and request.api not in ALWAYS_ON and not world.projects.enabled(request.project, document.host):
+    if (
+        request.project
+        and request.api not in ALWAYS_ON
+        and not world.projects.enabled(request.project, document.host)
+    ):
         raise disabled(world, request.project, document)
     verb = request.method_id.rpartition(".")[2]
     if request.api in _PLAIN or verb in _CHECKED_INSIDE or request.caller == OPERATOR:
@@ -80,6 +93,8 @@ def permission_of(api: str, method_id: str) -> str:
         parts = parts[1:]
     if api == "secretmanager" and parts[-1] == "addVersion":
         parts = ["versions", "add"]
+    if api == "iam" and parts[-2] == "keys":
+        parts[-2] = "serviceAccountKeys"
     service = SERVICE.get(api, api)
     return f"{service}.{parts[-2] if len(parts) > 1 else service}.{_VERBS.get(parts[-1], parts[-1])}"
 
@@ -118,10 +133,16 @@ def disabled(world: World, project_id: str, document: Document) -> ApiError:
             "serviceTitle": document.title,
         },
     }
-    localized = {"@type": "type.googleapis.com/google.rpc.LocalizedMessage", "locale": "en-US", "message": text}
+    localized = {
+        "@type": "type.googleapis.com/google.rpc.LocalizedMessage",
+        "locale": "en-US",
+        "message": text,
+    }
     links = [{"description": "Google developers console API activation", "url": url}]
     help_ = {"@type": "type.googleapis.com/google.rpc.Help", "links": links}
-    return ApiError(403, text, reason="accessNotConfigured", domain="usageLimits", details=[info, localized, help_])
+    return ApiError(
+        403, text, reason="accessNotConfigured", domain="usageLimits", details=[info, localized, help_]
+    )
 
 
 def _resources(request: Request) -> list[str]:
@@ -152,7 +173,11 @@ def _named(method: Described, params: Mapping[str, Any]) -> str:
                 return found[1]
         if found := _IN_NAME.match(value):
             return "" if found[1] == "-" else found[1]
-        if method.api == "cloudresourcemanager" and "{resource}" in method.path and "projects/" in method.path:
+        if (
+            method.api == "cloudresourcemanager"
+            and "{resource}" in method.path
+            and "projects/" in method.path
+        ):
             return value
     return ""
 

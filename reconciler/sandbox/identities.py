@@ -101,7 +101,7 @@ class Identities:
 
     def key_id(self, owner: str) -> str:
         """The id of *owner*'s key, as it stands in a JWT's header."""
-        return hashlib.sha256(self.public_pem(owner)).hexdigest()[:40]
+        return fingerprint(self.public_pem(owner))
 
     def public_pem(self, owner: str) -> bytes:
         """*owner*'s public key."""
@@ -131,6 +131,11 @@ class Identities:
             if owner not in self._keys:
                 self._keys[owner] = _load_or_make(self._folder / f"{owner}.pem")
             return self._keys[owner]
+
+
+def fingerprint(public: bytes) -> str:
+    """The key id of a public key: 40 hexadecimal digits."""
+    return hashlib.sha256(public).hexdigest()[:40]
 
 
 def subject_of(email: str) -> str:

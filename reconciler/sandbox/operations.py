@@ -58,7 +58,13 @@ class Operations:
         first: dict[str, Any] = {"name": name, **(wire or {})}
         if shape == "sql":
             first.setdefault("status", "PENDING")
-        record: Body = {"kind": kind, "shape": shape, "arguments": dict(arguments), "lock": lock, "wire": first}
+        record: Body = {
+            "kind": kind,
+            "shape": shape,
+            "arguments": dict(arguments),
+            "lock": lock,
+            "wire": first,
+        }
         record["done"] = False
         with self._store.transaction():
             if lock and (other := self.running(lock)):
@@ -70,7 +76,14 @@ class Operations:
     def finished(self, name: str, wire: Mapping[str, Any]) -> dict[str, Any]:
         """Keep an operation that was over at once, and return its wire form."""
         whole = {"name": name, **wire}
-        record: Body = {"kind": "", "shape": "longrunning", "arguments": {}, "lock": "", "wire": whole, "done": True}
+        record: Body = {
+            "kind": "",
+            "shape": "longrunning",
+            "arguments": {},
+            "lock": "",
+            "wire": whole,
+            "done": True,
+        }
         try:
             self._store.create(KIND, name, record)
         except Exists:

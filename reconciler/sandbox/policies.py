@@ -21,7 +21,15 @@ from reconciler.sandbox.store import Body, Store
 KIND: Final = "policy"
 EMPTY_ETAG: Final = "ACAB"
 Binding = dict[str, Any]
-_TYPES: Final = ("user", "serviceAccount", "group", "domain", "projectOwner", "projectEditor", "projectViewer")
+_TYPES: Final = (
+    "user",
+    "serviceAccount",
+    "group",
+    "domain",
+    "projectOwner",
+    "projectEditor",
+    "projectViewer",
+)
 _AGENT: Final = re.compile(
     r"serviceAccount:(service-\d+@[a-z0-9-]+\.iam|\d+@cloudservices|\d+@cloudbuild|\d+-compute@developer|[a-z0-9-]+@appspot)"
     r"\.gserviceaccount\.com"
@@ -93,13 +101,26 @@ class Policies:
         """
         if caller == OPERATOR:
             return True
-        identities = {caller, "allUsers"} if caller == ANONYMOUS else {caller, "allUsers", "allAuthenticatedUsers"}
-        for resource in resources:
+        places = list(resources)
+        identities = self._identities(caller, places)
+        for resource in places:
             for binding in self.get(resource).get("bindings", ()):
                 held = not identities.isdisjoint(binding["members"]) and "condition" not in binding
                 if held and roles.grants(binding["role"], permission):
                     return True
         return False
+
+    def _identities(self, caller: str, places: Sequence[str]) -> set[str]:
+        """The names under which policies may know *caller*."""
+        if caller == ANONYMOUS:
+            return {caller, "allUsers"}
+        names = {caller, "allUsers", "allAuthenticatedUsers"}
+        for place in places:
+            if place.startswith("projects/") and place.count("/") == 1:
+                for binding in self.get(place).get("bindings", ()):
+                    if binding["role"] in roles.BASIC and caller in binding["members"]:
+                        names.add(f"{roles.BASIC[binding['role']]}:{place.removeprefix('projects/')}")
+        return names
 
     def held(self, caller: str, permissions: Iterable[str], resources: Sequence[str]) -> dict[str, Any]:
         """The answer of testIamPermissions."""
@@ -120,9 +141,13 @@ class Policies:
             return
         prefix, _, value = member.partition(":")
         if prefix not in _TYPES or not value:
-            text = f"The member {member} is of an unknown type. Please set a valid type prefix for the member."
+            text = (
+                f"The member {member} is of an unknown type. Please set a valid type prefix for the member."
+            )
             raise ApiError(400, text)
-        if prefix in ("user", "group", "serviceAccount") and not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", value):
+        if prefix in ("user", "group", "serviceAccount") and not re.fullmatch(
+            r"[^@\s]+@[^@\s]+\.[^@\s]+", value
+        ):
             raise ApiError(400, f"Invalid argument: '{member}' is not a valid member.")
         if prefix == "serviceAccount" and not _AGENT.fullmatch(member) and not self._account_exists(value):
             raise ApiError(400, f"Service account {value} does not exist.")
@@ -149,7 +174,11 @@ def _merged(bindings: Sequence[Binding]) -> list[Binding]:
 
 def _lower(member: str) -> str:
     prefix, colon, value = member.partition(":")
-    return f"{prefix}:{value.lower()}" if colon and prefix in ("user", "group", "serviceAccount", "domain") else member
+    return (
+        f"{prefix}:{value.lower()}"
+        if colon and prefix in ("user", "group", "serviceAccount", "domain")
+        else member
+    )
 
 
 def _version(bindings: Sequence[Binding]) -> int:

@@ -9,8 +9,18 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 from typing import Final
 
-_OBJECTS: Final = ("storage.objects.*", "storage.multipartUploads.*", "storage.managedFolders.*", "storage.folders.*")
-_OBJECT_READ: Final = ("storage.objects.get", "storage.objects.list", "storage.folders.get", "storage.folders.list")
+_OBJECTS: Final = (
+    "storage.objects.*",
+    "storage.multipartUploads.*",
+    "storage.managedFolders.*",
+    "storage.folders.*",
+)
+_OBJECT_READ: Final = (
+    "storage.objects.get",
+    "storage.objects.list",
+    "storage.folders.get",
+    "storage.folders.list",
+)
 
 PERMISSIONS: Final[dict[str, tuple[str, ...]]] = {
     "roles/owner": ("*",),
@@ -139,8 +149,23 @@ PERMISSIONS: Final[dict[str, tuple[str, ...]]] = {
     "roles/logging.logWriter": ("logging.logEntries.create",),
     "roles/monitoring.metricWriter": ("monitoring.timeSeries.create", "monitoring.metricDescriptors.*"),
 }  # fmt: skip
+BASIC: Final = {
+    "roles/owner": "projectOwner",
+    "roles/editor": "projectEditor",
+    "roles/viewer": "projectViewer",
+}
+"""The basic roles, and how a bucket's policy calls whoever holds them."""
 STRICT: Final = frozenset(
-    {"storage", "secretmanager", "cloudsql", "run", "artifactregistry", "cloudbuild", "resourcemanager", "serviceusage"}
+    {
+        "storage",
+        "secretmanager",
+        "cloudsql",
+        "run",
+        "artifactregistry",
+        "cloudbuild",
+        "resourcemanager",
+        "serviceusage",
+    }
 )
 """Services whose roles are all in the table."""
 
@@ -157,4 +182,7 @@ def exists(role: str) -> bool:
 
 def grants(role: str, permission: str) -> bool:
     """Whether *role* holds *permission*."""
+    if role in BASIC and permission.startswith("storage.objects."):
+        # The basic roles reach objects only through a bucket's legacy bindings (projectOwner:, projectEditor:, …).
+        return False
     return any(fnmatchcase(permission, pattern) for pattern in PERMISSIONS.get(role, ()))

@@ -97,7 +97,9 @@ class Server:
             self._run(visit, "the metadata server", lambda runtime: runtime.metadata(visit))
         elif not _ours(visit.host):
             # A name that somebody points at 127.0.0.1 must not become a way in for a web page.
-            _refuse(visit, f"This is a sandbox: it stands in for Google Cloud and does not serve {visit.host}.")
+            _refuse(
+                visit, f"This is a sandbox: it stands in for Google Cloud and does not serve {visit.host}."
+            )
         elif visit.header("origin") is not None:
             _refuse(visit, "The sandbox's APIs are not for web pages.")
         elif visit.target.startswith(admin.PREFIX):

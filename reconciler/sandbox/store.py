@@ -75,7 +75,9 @@ class Store:
             ).fetchone()
         return None if row is None else json.loads(row[0])
 
-    def list(self, kind: str, prefix: str = "", *, after: str = "", limit: int = -1) -> list[tuple[str, Body]]:
+    def list(
+        self, kind: str, prefix: str = "", *, after: str = "", limit: int = -1
+    ) -> list[tuple[str, Body]]:
         """(name, body) of every resource of *kind* whose name starts with *prefix*, in order of name."""
         query = "SELECT name, body FROM resources WHERE kind = ? AND name >= ? AND name < ? AND name > ? ORDER BY name LIMIT ?"
         top = prefix + "\U0010ffff"
@@ -96,7 +98,9 @@ class Store:
     def put(self, kind: str, name: str, body: Body) -> None:
         """Keep a resource, new or not."""
         with self.transaction():
-            self._db.execute("INSERT OR REPLACE INTO resources VALUES (?, ?, ?)", (kind, name, json.dumps(body)))
+            self._db.execute(
+                "INSERT OR REPLACE INTO resources VALUES (?, ?, ?)", (kind, name, json.dumps(body))
+            )
 
     def delete(self, kind: str, name: str) -> None:
         """Forget a resource; raises Missing."""

@@ -156,6 +156,11 @@ def check_body(method: Described, body: Any) -> dict[str, Any]:
         return {}
     schema = method.schemas[method.request]
     walk = _Walk(method.schemas, keep_null=method.api in KEEPS_NULL, answer=False)
+    if isinstance(body, dict) and not _root(method):
+        # What the path binds is a field of the request message too; some clients send it twice.
+        known = schema.get("properties", {})
+        items = cast("dict[str, Any]", body).items()
+        body = {name: value for name, value in items if name in known or name not in method.parameters}
     checked = walk.object(schema, body, _root(method))
     if walk.violations:
         raise bad_request(walk.violations)

@@ -165,7 +165,14 @@ class Listener:
             pass  # The client went away; there is nobody left to tell.
         except Malformed as error:
             with contextlib.suppress(OSError):
-                _send(connection.sock, "HTTP/1.1", 400, [("Connection", "close")], f"{error}\n".encode(), head_only=False)
+                _send(
+                    connection.sock,
+                    "HTTP/1.1",
+                    400,
+                    [("Connection", "close")],
+                    f"{error}\n".encode(),
+                    head_only=False,
+                )
         finally:
             self._open.discard(sock)
             with contextlib.suppress(OSError):
@@ -197,7 +204,9 @@ class Listener:
         except Exception:  # noqa: BLE001 one broken request must not take the server down
             traceback.print_exc()
         if not answered:
-            respond(500, [("Content-Type", "text/plain")], b"The sandbox failed on this request; see its log.\n")
+            respond(
+                500, [("Content-Type", "text/plain")], b"The sandbox failed on this request; see its log.\n"
+            )
         return keep and body.finish()
 
     def _connect(self, connection: _Connection, head: Head) -> bool:

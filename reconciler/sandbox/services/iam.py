@@ -1,0 +1,314 @@
+"""IAM: service accounts, their keys and their policies."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any, Final
+
+from reconciler.sandbox import identities
+from reconciler.sandbox.errors import ApiError
+from reconciler.sandbox.oauth import KEY
+from reconciler.sandbox.paging import listed
+from reconciler.sandbox.seeding import ACCOUNT, account_exists
+from reconciler.sandbox.store import Body, Exists
+from reconciler.sandbox.world import Method, Request, World, timestamp
+
+API: Final = "iam"
+VERSIONS: Final = ("v1",)
+ACCOUNT_ID: Final = re.compile(r"[a-z](?:[-a-z0-9]{4,28}[a-z0-9])")
+MOST_ACCOUNTS: Final = 100
+"""Google's default quota of service accounts in a project."""
+MOST_KEYS: Final = 10
+UNDELETE_DAYS: Final = 30
+_NAME: Final = re.compile(
+    r"projects/(?P<project>[^/]+)/serviceAccounts/(?P<account>[^/]+)(?:/keys/(?P<key>[^/]+))?"
+)
+
+
+def methods(world: World) -> dict[str, Method]:
+    """What of IAM is emulated."""
+    found: dict[str, Callable[[World, Request], Mapping[str, Any]]] = {
+        "create": _create,
+        "get": lambda world, request: _shown(_account(world, request)),
+        "list": _list,
+        "patch": _patch,
+        "update": _update,
+        "delete": _delete,
+        "undelete": _undelete,
+        "enable": lambda world, request: _switch(world, request, disabled=False),
+        "disable": lambda world, request: _switch(world, request, disabled=True),
+        "getIamPolicy": lambda world, request: world.policies.get(_resource(world, request)),
+        "setIamPolicy": lambda world, request: world.policies.set(
+            _resource(world, request), request.body.get("policy", {})
+        ),
+        "testIamPermissions": _test_permissions,
+        "keys.create": _create_key,
+        "keys.get": lambda world, request: _shown_key(_key(world, request)),
+        "keys.list": _list_keys,
+        "keys.delete": _delete_key,
+    }
+
+    def bound(function: Callable[[World, Request], Mapping[str, Any]]) -> Method:
+        return lambda request: function(world, request)
+
+    return {f"projects.serviceAccounts.{verb}": bound(function) for verb, function in found.items()}
+
+
+def find_account(world: World, name: str) -> Body | None:
+    """The stored account of a resource name; the account may be given by e-mail or unique id, the project as "-"."""
+    found = _NAME.fullmatch(name)
+    if found is None:
+        return None
+    project = world.projects.get(found["project"])
+    account = found["account"].lower()
+    for stored, body in world.store.list(ACCOUNT):
+        right = found["project"] == "-" or (project is not None and body["projectId"] == project.project_id)
+        if right and account in (body["email"], body["uniqueId"]) and not body.get("deleted"):
+            return {**body, "stored": stored}
+    return None
+
+
+def _name_of(request: Request) -> str:
+    return str(request.params.get("name") or request.params.get("resource"))
+
+
+def _account(world: World, request: Request) -> Body:
+    name = _name_of(request)
+    account = find_account(world, name)
+    if account is None:
+        plain = name.partition("/keys")[0]
+        raise ApiError(404, f"Service account {plain} does not exist.")
+    return account
+
+
+def _resource(world: World, request: Request) -> str:
+    return _full_name(_account(world, request))
+
+
+def _full_name(account: Body) -> str:
+    return f"projects/{account['projectId']}/serviceAccounts/{account['email']}"
+
+
+def _shown(account: Body) -> dict[str, Any]:
+    shown = {
+        "name": _full_name(account),
+        "projectId": account["projectId"],
+        "uniqueId": account["uniqueId"],
+        "email": account["email"],
+        "etag": account.get("etag", "MDEwMjE5MjA="),
+        "oauth2ClientId": account["uniqueId"],
+    }
+    for optional in ("displayName", "description", "disabled"):
+        if account.get(optional):
+            shown[optional] = account[optional]
+    return shown
+
+
+def _etag(world: World) -> str:
+    return base64.b64encode(b"\x00\x00" + world.clock().timestamp().hex().encode()[-6:]).decode()
+
+
+def _check_texts(account: Mapping[str, Any]) -> None:
+    if len(account.get("displayName", "").encode()) > 100:
+        raise ApiError(400, "The display name must not be longer than 100 bytes.")
+    if len(account.get("description", "").encode()) > 256:
+        raise ApiError(400, "The description must not be longer than 256 bytes.")
+
+
+def _create(world: World, request: Request) -> Mapping[str, Any]:
+    account_id = request.body.get("accountId", "")
+    sent: dict[str, Any] = request.body.get("serviceAccount", {})
+    if ACCOUNT_ID.fullmatch(account_id) is None:
+        text = (
+            "The service account ID must be between 6 and 30 characters long and match the pattern "
+            "[a-z]([-a-z0-9]*[a-z0-9])."
+        )
+        raise ApiError(400, f'Invalid service account ID "{account_id}". {text}')
+    _check_texts(sent)
+    email = f"{account_id}@{request.project}.iam.gserviceaccount.com"
+    stored = f"{request.project}/{email}"
+    with world.store.transaction():
+        if (
+            sum(not body.get("deleted") for _, body in world.store.list(ACCOUNT, f"{request.project}/"))
+            >= MOST_ACCOUNTS
+        ):
+            text = f"Maximum number of service accounts on project reached: {MOST_ACCOUNTS}."
+            raise ApiError(429, text, reason="rateLimitExceeded")
+        old = world.store.get(ACCOUNT, stored)
+        if old is not None and old.get("deleted"):
+            # A deleted account keeps its record for undelete; a new one of the same name is another account.
+            world.store.delete(ACCOUNT, stored)
+            world.store.put(ACCOUNT, f"{stored}?uid={old['uniqueId']}", old)
+        body: Body = {
+            "email": email,
+            "projectId": request.project,
+            "uniqueId": _unique_id(world, email),
+            "etag": _etag(world),
+            **{key: sent[key] for key in ("displayName", "description") if key in sent},
+        }
+        try:
+            world.store.create(ACCOUNT, stored, body)
+        except Exists as error:
+            text = f"Service account {account_id} already exists within project projects/{request.project}."
+            raise ApiError(409, text) from error
+    return _shown(body)
+
+
+def _unique_id(world: World, email: str) -> str:
+    return identities.subject_of(f"{email} {world.now()}")
+
+
+def _list(world: World, request: Request) -> Mapping[str, Any]:
+    items = [
+        (name, _shown(body))
+        for name, body in world.store.list(ACCOUNT, f"{request.project}/")
+        if not body.get("deleted")
+    ]
+    return listed("accounts", items, request.params, default=20, most=100)
+
+
+def _patch(world: World, request: Request) -> Mapping[str, Any]:
+    sent: dict[str, Any] = request.body.get("serviceAccount", {})
+    fields = [field for field in str(request.body.get("updateMask", "")).split(",") if field]
+    for field in fields:
+        if field not in ("displayName", "display_name", "description", "etag"):
+            raise ApiError(400, f"The field {field} of a service account cannot be updated.")
+    names = {"display_name": "displayName"}
+    return _changed(world, request, sent, [names.get(field, field) for field in fields])
+
+
+def _update(world: World, request: Request) -> Mapping[str, Any]:
+    return _changed(world, request, request.body, ["displayName", "description"])
+
+
+def _changed(world: World, request: Request, sent: Mapping[str, Any], fields: list[str]) -> Mapping[str, Any]:
+    account = _account(world, request)
+    _check_texts(sent)
+    if sent.get("etag") and sent["etag"] != _shown(account)["etag"]:
+        text = "There were concurrent changes to the service account. Please retry the read-modify-write."
+        raise ApiError(409, text, rpc_status="ABORTED")
+    fresh = {field: sent.get(field, "") for field in fields if field != "etag"}
+    return _shown(
+        world.store.update(ACCOUNT, account["stored"], lambda old: {**old, **fresh, "etag": _etag(world)})
+    )
+
+
+def _switch(world: World, request: Request, *, disabled: bool) -> Mapping[str, Any]:
+    account = _account(world, request)
+    world.store.update(ACCOUNT, account["stored"], lambda old: {**old, "disabled": disabled})
+    return {}
+
+
+def _delete(world: World, request: Request) -> Mapping[str, Any]:
+    account = _account(world, request)
+    with world.store.transaction():
+        world.store.update(ACCOUNT, account["stored"], lambda old: {**old, "deleted": world.now()})
+        world.policies.forget(_full_name(account))
+        world.policies.rename_member(f"serviceAccount:{account['email']}", _deleted_member(account))
+        for name, _ in world.store.list(KEY, f"{account['email']}/"):
+            world.store.delete(KEY, name)
+    return {}
+
+
+def _undelete(world: World, request: Request) -> Mapping[str, Any]:
+    wanted = _name_of(request).rpartition("/")[2]
+    oldest = timestamp(world.clock() - timedelta(days=UNDELETE_DAYS))
+    for stored, body in world.store.list(ACCOUNT):
+        if body["uniqueId"] == wanted and body.get("deleted", "") >= oldest:
+            if account_exists(world.store, body["email"]):
+                raise ApiError(409, f"Service account {body['email']} already exists.")
+            restored = {key: value for key, value in body.items() if key != "deleted"}
+            with world.store.transaction():
+                world.store.delete(ACCOUNT, stored)
+                world.store.put(ACCOUNT, f"{body['projectId']}/{body['email']}", restored)
+                world.policies.rename_member(_deleted_member(body), f"serviceAccount:{body['email']}")
+            return {"restoredAccount": _shown(restored)}
+    raise ApiError(404, f"Unable to find deleted service account {wanted}.")
+
+
+def _deleted_member(account: Body) -> str:
+    return f"deleted:serviceAccount:{account['email']}?uid={account['uniqueId']}"
+
+
+def _test_permissions(world: World, request: Request) -> Mapping[str, Any]:
+    account = _account(world, request)
+    resources = [_full_name(account), f"projects/{account['projectId']}"]
+    return world.policies.held(request.caller, request.body.get("permissions", ()), resources)
+
+
+def _create_key(world: World, request: Request) -> Mapping[str, Any]:
+    account = _account(world, request)
+    if sum(1 for _ in world.store.list(KEY, f"{account['email']}/")) >= MOST_KEYS:
+        raise ApiError(400, "Maximum number of keys on account reached.", rpc_status="FAILED_PRECONDITION")
+    key = identities.new_key()
+    public = _public_pem(key)
+    key_id = identities.fingerprint(public)
+    body: Body = {
+        "name": f"{_full_name(account)}/keys/{key_id}",
+        "publicKeyPem": public.decode(),
+        "validAfterTime": world.now(),
+        "keyAlgorithm": "KEY_ALG_RSA_2048",
+        "keyOrigin": "GOOGLE_PROVIDED",
+        "keyType": "USER_MANAGED",
+    }
+    world.store.create(KEY, f"{account['email']}/{key_id}", body)
+    credentials = {
+        "type": "service_account",
+        "project_id": account["projectId"],
+        "private_key_id": key_id,
+        "private_key": identities.private_pem(key).decode(),
+        "client_email": account["email"],
+        "client_id": account["uniqueId"],
+        "auth_uri": "https://accounts.google.com/o/oauth2/auth",
+        "token_uri": "https://oauth2.googleapis.com/token",
+        "universe_domain": "googleapis.com",
+    }
+    private = base64.b64encode(json.dumps(credentials, indent=2).encode()).decode()
+    return {**_shown_key(body), "privateKeyType": "TYPE_GOOGLE_CREDENTIALS_FILE", "privateKeyData": private}
+
+
+def _public_pem(key: Any) -> bytes:
+    from cryptography.hazmat.primitives import serialization as s
+
+    return key.public_key().public_bytes(s.Encoding.PEM, s.PublicFormat.SubjectPublicKeyInfo)
+
+
+def _key(world: World, request: Request) -> Body:
+    account = _account_of_key(world, request)
+    key_id = request.params["name"].rpartition("/")[2]
+    key = world.store.get(KEY, f"{account['email']}/{key_id}")
+    if key is None:
+        raise ApiError(404, f"Service account key {key_id} does not exist.")
+    return key
+
+
+def _account_of_key(world: World, request: Request) -> Body:
+    name = _name_of(request).partition("/keys/")[0]
+    account = find_account(world, name)
+    if account is None:
+        raise ApiError(404, f"Service account {name} does not exist.")
+    return account
+
+
+def _shown_key(key: Body) -> dict[str, Any]:
+    return {
+        **{name: value for name, value in key.items() if name != "publicKeyPem"},
+        "validBeforeTime": "9999-12-31T23:59:59Z",
+    }
+
+
+def _list_keys(world: World, request: Request) -> Mapping[str, Any]:
+    account = _account(world, request)
+    keys = [_shown_key(body) for _, body in world.store.list(KEY, f"{account['email']}/")]
+    return {"keys": keys} if keys else {}
+
+
+def _delete_key(world: World, request: Request) -> Mapping[str, Any]:
+    key = _key(world, request)
+    account = _account_of_key(world, request)
+    world.store.delete(KEY, f"{account['email']}/{key['name'].rpartition('/')[2]}")
+    return {}
