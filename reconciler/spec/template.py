@@ -10,7 +10,7 @@ from typing import Any, cast
 from reconciler.spec.scalars import resolve
 from reconciler.spec.schema import Schema, load_schema
 
-WIDTH = 100
+WIDTH = 97
 
 HEADER = """\
 An MLflow tracking server on Google Cloud.

@@ -67,7 +67,7 @@ def test_schema_and_types_agree_on_a_key(key: str) -> None:
 def test_every_key_explains_itself(key: str) -> None:
     """Title, description, examples that are valid, and a valid default unless the key is required."""
     inner = KEYS[key]
-    validator = jsonschema.Draft202012Validator(inner)
+    validator: Any = jsonschema.Draft202012Validator(inner)
     assert inner["title"]
     assert inner["description"].endswith(".")
     assert inner["examples"]
