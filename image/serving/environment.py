@@ -18,7 +18,7 @@ _BUCKET_LETTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_.")
 _BUILT_HERE: Final = ("MLFLOW_BACKEND_STORE_URI", "MLFLOW_REGISTRY_STORE_URI", "MLFLOW_DEFAULT_ARTIFACT_ROOT")
 
 
-class BadEnvironment(Exception):  # noqa: N818 - it is what it says, and every caller reads it as such
+class BadEnvironment(Exception):
     """What is missing or wrong, one sentence each; never with a value of a secret."""
 
     def __init__(self, findings: list[str]) -> None:
@@ -136,7 +136,7 @@ def _artifacts(environ: Mapping[str, str], findings: list[str]) -> str:
 
 def _is_bucket_name(name: str) -> bool:
     """Google's rule, short of the parts between dots: https://cloud.google.com/storage/docs/buckets#naming."""
-    return 3 <= len(name) <= 222 and set(name) <= _BUCKET_LETTERS and name[0].isalnum() and name[-1].isalnum()  # noqa: PLR2004 - Google's limits
+    return 3 <= len(name) <= 222 and set(name) <= _BUCKET_LETTERS and name[0].isalnum() and name[-1].isalnum()
 
 
 def _login(environ: Mapping[str, str], findings: list[str]) -> tuple[str, str] | None:

@@ -1,5 +1,6 @@
 """nginx, which stands in front of MLflow: finds the program, writes its configuration and its password file."""
 
+import importlib
 import importlib.util
 import os
 import re
@@ -7,7 +8,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from .environment import Settings
 
@@ -19,7 +20,7 @@ _ROUNDS: Final = 5000
 """Of SHA-512-crypt: its own default. nginx hashes the password of every request, so each round costs each request."""
 
 
-class NoNginx(Exception):  # noqa: N818 - it is what it says
+class NoNginx(Exception):
     """No nginx that is new enough is on this machine."""
 
 
@@ -90,11 +91,10 @@ def _root_user() -> str:
 
 def password_line(user: str, password: str) -> str:
     """The line of nginx's password file: SHA-512-crypt with a salt of its own."""
-    from passlib.hash import sha512_crypt
-
-    return f"{user}:{sha512_crypt.using(rounds=_ROUNDS).hash(password)}\n"
+    hashes: Any = importlib.import_module("passlib.hash")
+    return f"{user}:{hashes.sha512_crypt.using(rounds=_ROUNDS).hash(password)}\n"
 
 
 def _write_private(path: Path, text: str) -> None:
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)
+    path.touch(mode=0o600, exist_ok=False)
+    path.write_text(text)

@@ -1,5 +1,6 @@
 """Makes the database's schema, or upgrades it to that of the installed MLflow; one at a time, and safe to repeat."""
 
+import importlib
 import signal
 import sys
 import time
@@ -51,20 +52,16 @@ def _migrate(database: Database, connection: Any) -> int:
 
 def _upgrade(uri: str, before: str | None) -> None:
     """What `mlflow db upgrade` and the server's own first start do, in that order."""
-    import mlflow.store.db.utils as tables  # pyright: ignore[reportMissingImports] - in the image, not in the workshop
-    from mlflow.store.tracking.sqlalchemy_store import (  # pyright: ignore[reportMissingImports] - as above
-        SqlAlchemyStore,  # pyright: ignore[reportUnknownVariableType] - as above
-    )
-
-    mlflow_tables: Any = tables
-    engine = mlflow_tables.create_sqlalchemy_engine(uri)
+    tables: Any = importlib.import_module("mlflow.store.db.utils")
+    engine = tables.create_sqlalchemy_engine(uri)
     if before is None:
-        mlflow_tables._initialize_tables(engine)
+        tables._initialize_tables(engine)
     else:
-        mlflow_tables._upgrade_db(engine)
+        tables._upgrade_db(engine)
     engine.dispose()
     # Makes the experiment named Default; several servers that start at once would do it twice.
-    SqlAlchemyStore(uri, "mlflow-artifacts:/")
+    store: Any = importlib.import_module("mlflow.store.tracking.sqlalchemy_store")
+    store.SqlAlchemyStore(uri, "mlflow-artifacts:/")
 
 
 def _has_experiment(connection: Any) -> bool:
@@ -74,7 +71,7 @@ def _has_experiment(connection: Any) -> bool:
 
 
 def _lock(connection: Any) -> bool:
-    """Take the lock, which lasts as long as the connection. Asked for again and again, so that a signal gets through."""
+    """Take the lock, which lasts as long as the connection. Asked for in turns, so that a signal gets through."""
     end = time.monotonic() + _LOCK_SECONDS
     waiting = False
     while time.monotonic() < end:

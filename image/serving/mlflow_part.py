@@ -1,5 +1,6 @@
 """MLflow itself, started as `mlflow server` starts it in the end, but without the two processes in between."""
 
+import importlib
 import os
 import secrets
 import shutil
@@ -8,7 +9,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from . import schema
 from .environment import read_database
@@ -27,10 +28,9 @@ def serve() -> int:
     os.environ.update(_settings(run_dir))
     # From here on it is in the URI only.
     del os.environ["MLFLOW_DB_PASSWORD"]
-    import uvicorn
-
+    uvicorn: Any = importlib.import_module("uvicorn")
     uvicorn.run(
-        "mlflow.server.fastapi_app:app",
+        "serving.mlflow_app:app",
         uds=str(run_dir / "mlflow.sock"),
         workers=int(os.environ.get("MLFLOW_WORKERS") or 1),
         access_log=False,
@@ -92,7 +92,8 @@ def run_jobs() -> NoReturn:
     for name in ("MLFLOW_DB_PASSWORD", "FRONT_PASSWORD"):
         environ.pop(name, None)
     engine = "_executor_runner" if os.environ.get("MLFLOW_SERVER_JOB_EXECUTION_ENGINE") else "_job_runner"
-    os.execve(sys.executable, [sys.executable, "-m", f"mlflow.server.jobs.{engine}"], environ)
+    command = [sys.executable, "-m", f"mlflow.server.jobs.{engine}"]
+    os.execve(sys.executable, command, environ)  # noqa: S606 - no shell is wanted
 
 
 def _own_host() -> str:

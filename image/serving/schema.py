@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,7 +17,7 @@ _FATAL: Final = ("password authentication failed", "does not exist", "no pg_hba.
 """PostgreSQL's words for what no waiting mends. A connection that is refused carries no error code to look at."""
 
 
-class NoDatabase(Exception):  # noqa: N818 - it is what it says
+class NoDatabase(Exception):
     """The database does not answer, or does not let us in."""
 
 
@@ -39,8 +40,7 @@ def uri(database: Database) -> str:
 
 def connect(database: Database, patience: float, say: Callable[[str], None]) -> Any:
     """A connection, tried again for `patience` seconds. Raises NoDatabase."""
-    import psycopg2
-
+    psycopg2: Any = import_module("psycopg2")
     end = time.monotonic() + patience
     pause = 0.1
     while True:
@@ -57,7 +57,7 @@ def connect(database: Database, patience: float, say: Callable[[str], None]) -> 
             reason = " ".join(str(error).split())
             if any(words in reason for words in _FATAL) or time.monotonic() + pause > end:
                 raise NoDatabase(f"the database cannot be used: {reason}") from error
-            if pause == 0.1:  # noqa: PLR2004 - the first pause
+            if pause == 0.1:
                 say(f"waiting for the database: {reason}")
             time.sleep(pause)
             pause = min(pause * 2, 2.0)
@@ -106,8 +106,8 @@ def complaint(revision: str | None, revisions: Revisions) -> str:
             "Back the database up, then run the migrate job: it upgrades the schema"
         )
     return (
-        f"the database's schema is at revision {revision}, which MLflow {mlflow} does not know: a newer MLflow made it. "
-        "Run that version, or restore the backup that was taken before the upgrade"
+        f"the database's schema is at revision {revision}, which MLflow {mlflow} does not know: "
+        "a newer MLflow made it. Run that version, or restore the backup that was taken before the upgrade"
     )
 
 

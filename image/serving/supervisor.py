@@ -6,7 +6,6 @@ for life.
 
 import os
 import select
-import shutil
 import signal
 import socket
 import sys
@@ -122,6 +121,8 @@ def serve(settings: Settings, entrypoint: str) -> int:
         return _live(settings, entrypoint, parts, guard)
     finally:
         parts.end()
+        import shutil
+
         shutil.rmtree(run_dir, ignore_errors=True)
         os.close(alive)
 
@@ -199,10 +200,12 @@ def _signals_as_bytes() -> int:
 
 def _private_folder() -> str:
     """A new folder that only this user may enter, short enough for a socket below it (104 bytes on macOS)."""
-    import tempfile
-
-    base = tempfile.gettempdir()
-    return tempfile.mkdtemp(prefix="mlflow-", dir=base if len(base.encode()) < 70 else "/tmp")  # noqa: S108, PLR2004 - private all the same
+    base = os.environ.get("TMPDIR") or "/tmp"  # noqa: S108 - the folder below it is private
+    if len(base.encode()) > 70:
+        base = "/tmp"  # noqa: S108 - as above
+    path = f"{base}/mlflow-{os.urandom(8).hex()}"
+    os.mkdir(path, 0o700)  # noqa: PTH102 - pathlib is memory for life
+    return path
 
 
 def _port_trouble(settings: Settings) -> str:
