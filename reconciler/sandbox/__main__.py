@@ -28,7 +28,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _serve(home: Path, port: int, projects: list[str]) -> int:
-    world = build_world(home.resolve(), port)
+    try:
+        world = build_world(home.resolve(), port)
+    except OSError as error:
+        raise SandboxError(f"The sandbox cannot write in {home}: {error.strerror}.", "Choose another --home.") from error
     for project in projects:
         try:
             create_project(world, project)

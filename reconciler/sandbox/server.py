@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import importlib.util
 import json
 import os
@@ -34,6 +35,7 @@ def build_world(home: Path, port: int) -> World:
     for folder in FOLDERS:
         (home / folder).mkdir(mode=0o700, parents=True, exist_ok=True)
     os.umask(0o077)
+    _claim(home)
     store = Store(home / "state.db")
 
     def now() -> str:
@@ -122,6 +124,16 @@ class Server:
     def _write_log(self, line: Logged) -> None:
         entry: Mapping[str, Any] = {"time": self._world.now(), **vars(line)}
         self._log.write(json.dumps(entry) + "\n")
+
+
+def _claim(home: Path) -> None:
+    """Hold *home* for as long as this process lives: two sandboxes on one state would corrupt it."""
+    lock = os.open(home / "run" / "server.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(lock)
+        raise SandboxError(f"A sandbox already runs on {home}.", "Stop it, or choose another --home.") from error
 
 
 def open_runtime(world: World) -> Runtime | None:

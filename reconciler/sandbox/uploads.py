@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -84,7 +84,7 @@ def _multipart(request: Request, stream: BinaryIO) -> tuple[dict[str, Any], Iter
     if found is None:
         raise ApiError(400, "A multipart upload needs a boundary in its Content-Type.", reason="badContent")
     mark = b"--" + found[1].encode()
-    _part_headers(stream, mark)
+    newline = _first_mark(stream, mark)
     sent = bytearray()
     while not (line := stream.readline(PIECE)).startswith(mark):
         if not line or len(sent) > PIECE:
@@ -94,19 +94,18 @@ def _multipart(request: Request, stream: BinaryIO) -> tuple[dict[str, Any], Iter
     metadata = request.check_body(_json(bytes(sent)))
     if "content-type" in headers:
         metadata.setdefault("contentType", headers["content-type"])
-    return metadata, _until(stream, b"\r\n" + mark + b"--")
+    return metadata, _until(stream, newline + mark + b"--")
 
 
-def _part_headers(stream: BinaryIO, mark: bytes) -> None:
-    while True:
-        line = stream.readline(PIECE)
+def _first_mark(stream: BinaryIO, mark: bytes) -> bytes:
+    """Read up to the metadata's first line; the answer is how this client ends lines: gcloud writes a bare \\n."""
+    while line := stream.readline(PIECE):
         if line.startswith(mark):
             _headers(stream)
-            return
+            return b"\r\n" if line.endswith(b"\r\n") else b"\n"
         if line.strip():
-            raise _malformed()
-        if not line:
-            raise _malformed()
+            break
+    raise _malformed()
 
 
 def _headers(stream: BinaryIO) -> dict[str, str]:

@@ -27,6 +27,18 @@ _RANGES: Final = {
 }
 KEEPS_NULL: Final = frozenset({"storage"})
 """APIs where null in a PATCH deletes; elsewhere null means that the field was not sent."""
+_NUMBERS: Final[dict[str, dict[int, str]]] = {
+    # google.api.LaunchStage is declared in another order than it is numbered.
+    "LAUNCH_STAGE_UNSPECIFIED": {
+        6: "UNIMPLEMENTED",
+        7: "PRELAUNCH",
+        1: "EARLY_ACCESS",
+        2: "ALPHA",
+        3: "BETA",
+        4: "GA",
+        5: "DEPRECATED",
+    }
+}
 _ROOTS: Final = {"sqladmin": "body"}
 
 
@@ -61,6 +73,9 @@ class _Walk:
             name = sent if sent in properties else _camel(sent)
             if name in properties:
                 self._property(kept, properties[name], name, inner, at)
+            elif rest is not None and inner is None:
+                # A map's entry set to null is removed by a PATCH of Cloud Storage; elsewhere it was not sent.
+                kept.update({sent: None} if self.keep_null else {})
             elif rest is not None:
                 kept[sent] = self.value(rest, inner, f'{at}["{sent}"]' if at else sent)
             else:
@@ -109,11 +124,14 @@ class _Walk:
 
     def enum(self, schema: Schema, value: Any, at: str) -> Any:
         names = cast("Sequence[str]", schema["enum"])
-        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(names):
-            # Discovery lists enum values in the order of their numbers, starting with 0.
-            return names[value]
-        if isinstance(value, str) and value in names:
-            return value
+        if isinstance(value, int) and not isinstance(value, bool):
+            name = enum_name(names, value)
+            return self.wrong(at, "TYPE_ENUM", value) if name is None else name
+        if isinstance(value, str):
+            # Google's transcoder takes "Keep" and "all-traffic" for KEEP and ALL_TRAFFIC; gcloud relies on it.
+            for spelling in (value, value.upper().replace("-", "_")):
+                if spelling in names:
+                    return spelling
         return self.wrong(at, "TYPE_ENUM", value)
 
     def text(self, form: str, value: str, at: str) -> Any:
@@ -136,6 +154,13 @@ class _Walk:
         where = f" at '{at}'" if at else ""
         text = f'Invalid JSON payload received. Unknown name "{name}"{where}: Cannot find field.'
         self.violations.append((at, text))
+
+
+def enum_name(names: Sequence[str], number: int) -> str | None:
+    """The name of an enum's number. Documents list names in the order of their numbers; _NUMBERS has the exceptions."""
+    if number in _NUMBERS.get(names[0], {}):
+        return _NUMBERS[names[0]][number]
+    return names[number] if 0 <= number < len(names) else None
 
 
 def output_only(schema: Schema) -> bool:
@@ -182,9 +207,9 @@ def check_parameters(
     """Path and query parameters by name, typed. Raises ApiError 400 on unknown, malformed or missing ones."""
     walk = _Walk(method.schemas, keep_null=False, answer=False)
     params: dict[str, Any] = dict(path)
-    for sent, text in query:
+    for sent, given in query:
         if sent in document.global_parameters or sent in GLOBAL_EXTRA:
-            params.setdefault(sent, text)
+            params.setdefault(sent, given)
             continue
         name = sent if sent in method.parameters else _camel(sent)
         schema = method.parameters.get(name)
@@ -192,7 +217,7 @@ def check_parameters(
             text = f'Invalid JSON payload received. Unknown name "{sent}": Cannot bind query parameter. '
             walk.violations.append((sent, text + f"Field '{sent}' could not be found in request message."))
             continue
-        value = _parameter(walk, schema, name, text)
+        value = _parameter(walk, schema, name, given)
         params[name] = [*params.get(name, ()), value] if schema.get("repeated") else value
     if walk.violations:
         raise bad_request(walk.violations)

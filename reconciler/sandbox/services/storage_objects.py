@@ -37,7 +37,14 @@ def methods(world: World) -> dict[str, Method]:
     def bound(function: Function) -> Method:
         return lambda request: function(world, request)
 
-    return {f"objects.{verb}": bound(function) for verb, function in found.items()}
+    named = {f"objects.{verb}": bound(function) for verb, function in found.items()}
+    return {**named, "managedFolders.list": bound(_no_folders)}
+
+
+def _no_folders(world: World, request: Request) -> Mapping[str, Any]:
+    """Managed folders cannot be made here, so there are none; gcloud asks before it removes a bucket."""
+    bucket_of(world, request, "storage.managedFolders.list")
+    return {"kind": "storage#managedFolders"}
 
 
 def _insert(world: World, request: Request) -> Mapping[str, Any] | Answer:

@@ -1,0 +1,306 @@
+"""Starting, stopping and asking a sandbox, for the command line. Standard library only; nothing here prints.
+
+A sandbox belongs to its home folder: two starts on one home make one sandbox. Everything raises SandboxError with a
+message and a way out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import http.client
+import json
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, cast
+
+from reconciler.sandbox.errors import SandboxError
+
+PORT: Final = 9470
+HOME_VARIABLE: Final = "MLFLOW_RECONCILE_SANDBOX_HOME"
+REMEMBERED: Final = "sandbox.json"
+LOCK: Final = "start.lock"
+LOG: Final = "logs/sandbox.log"
+STATE: Final = "state.db"
+START_SECONDS: Final = 60.0
+STOP_SECONDS: Final = 60.0
+POLL_SECONDS: Final = 0.02
+
+
+@dataclass(frozen=True)
+class Running:
+    """A sandbox that answers."""
+
+    home: Path
+    port: int
+    pid: int
+    projects: tuple[str, ...]
+    services: tuple[Mapping[str, Any], ...]
+    """Each with "project", "region", "name", "url", "local_url" and "state"."""
+
+    @property
+    def endpoint(self) -> str:
+        """What MLFLOW_RECONCILE_ENDPOINT must be."""
+        return f"http://127.0.0.1:{self.port}"
+
+
+@dataclass(frozen=True)
+class Started:
+    """What start did: *already* where a sandbox ran before."""
+
+    running: Running
+    already: bool
+
+
+def default_home() -> Path:
+    """MLFLOW_RECONCILE_SANDBOX_HOME, else below ~/.local/state; for root below /var/lib.
+
+    PostgreSQL refuses to run as root, and whoever it runs as instead cannot enter /root.
+    """
+    chosen = os.environ.get(HOME_VARIABLE)
+    if chosen:
+        return Path(chosen).expanduser().absolute()
+    if os.geteuid() == 0:
+        return Path("/var/lib/mlflow-reconcile/sandbox")
+    state = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    return Path(state) / "mlflow-reconcile" / "sandbox"
+
+
+def start(home: Path | None = None, port: int | None = None, project: str | None = None) -> Started:
+    """Make sure that a sandbox runs on *home*, with *project* in it, and wait until it answers.
+
+    *port*: the one given, else the one it had last, else 9470. Raises SandboxError.
+    """
+    home = (home or default_home()).absolute()
+    with _starting(home):
+        running = status(home)
+        if running is None:
+            return Started(_spawn(home, port or _remembered_port(home), project), already=False)
+    if port is not None and port != running.port:
+        text = f"The sandbox of {home} already runs on port {running.port}."
+        raise SandboxError(text, "Stop it first (sandbox stop), or leave --port out.")
+    if project is not None and project not in running.projects:
+        add_project(running, project)
+        running = status(home) or running
+    return Started(running, already=True)
+
+
+def status(home: Path | None = None) -> Running | None:
+    """The sandbox of *home*, or None where none answers."""
+    home = (home or default_home()).absolute()
+    answer = _ask(_remembered_port(home), "GET", "/sandbox/v1/status")
+    if answer is None or answer.get("home") != str(home.resolve()):
+        return None
+    projects = cast("list[str]", answer["projects"])
+    services = cast("list[dict[str, Any]]", answer["services"])
+    return Running(home, int(answer["port"]), int(answer["pid"]), tuple(projects), tuple(services))
+
+
+def stop(home: Path | None = None) -> bool:
+    """Stop the sandbox of *home* and what it runs, and wait until it is gone; False where none ran."""
+    running = status(home)
+    if running is None:
+        return False
+    _ask(running.port, "POST", "/sandbox/v1/stop")
+    if _gone(running, STOP_SECONDS):
+        return True
+    # It had its time; its state survives a kill, and the next start clears up what is left.
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(running.pid, signal.SIGKILL)
+    if not _gone(running, 5.0):
+        raise SandboxError(f"The sandbox (process {running.pid}) does not end.", f"Look at {running.home / LOG}.")
+    return True
+
+
+def reset(home: Path | None = None) -> bool:
+    """Stop the sandbox and forget all it knows; the port is remembered. False where there was nothing."""
+    home = (home or default_home()).absolute()
+    stop(home)
+    if not home.exists() or not any(entry.name != LOCK for entry in home.iterdir()):
+        return False
+    if not (home / STATE).exists() and not (home / REMEMBERED).exists():
+        raise SandboxError(f"{home} is not a sandbox's folder.", f"Set {HOME_VARIABLE} to the right one.")
+    port = _remembered_port(home)
+    with _starting(home):
+        for entry in home.iterdir():
+            if entry.name != LOCK:
+                _remove(entry)
+    if port != PORT:
+        _remember(home, port)
+    return True
+
+
+def add_project(running: Running, project: str) -> None:
+    """Create *project* in a running sandbox; nothing happens where it exists. Raises SandboxError."""
+    answer = _ask(running.port, "POST", "/sandbox/v1/projects", {"projectId": project})
+    error = (answer or {}).get("error")
+    if answer is None or error:
+        raise SandboxError(f"The sandbox cannot create the project: {(error or {}).get('message', 'no answer')}")
+
+
+def environment(running: Running, project: str | None = None) -> dict[str, str]:
+    """The variables that make gcloud and mlflow-reconcile work on the sandbox.
+
+    gcloud gets a configuration folder of its own, so that neither its account nor its settings mix with the real ones.
+    """
+    home = running.home
+    chosen = project or (running.projects[0] if running.projects else "")
+    return {
+        "MLFLOW_RECONCILE_ENDPOINT": running.endpoint,
+        "CLOUDSDK_CONFIG": str(home / "gcloud"),
+        "CLOUDSDK_PROXY_TYPE": "http",
+        "CLOUDSDK_PROXY_ADDRESS": "127.0.0.1",
+        "CLOUDSDK_PROXY_PORT": str(running.port),
+        "CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE": str(home / "tls" / "ca.pem"),
+        "CLOUDSDK_AUTH_DISABLE_CREDENTIALS": "true",
+        "CLOUDSDK_CORE_DISABLE_USAGE_REPORTING": "true",
+        "CLOUDSDK_SURVEY_DISABLE_PROMPTS": "true",
+        "CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK": "true",
+        **({"CLOUDSDK_CORE_PROJECT": chosen} if chosen else {}),
+    }
+
+
+def python_environment(running: Running) -> dict[str, str]:
+    """The variables that lead unmodified Python clients (requests, httplib2) through the sandbox's proxy."""
+    certificate = str(running.home / "tls" / "ca.pem")
+    return {
+        "HTTPS_PROXY": running.endpoint,
+        "REQUESTS_CA_BUNDLE": certificate,
+        "HTTPLIB2_CA_CERTS": certificate,
+        "NO_PROXY": "127.0.0.1,localhost",
+    }
+
+
+def env(home: Path | None = None, project: str | None = None) -> str:
+    """Shell lines for `eval "$(mlflow-reconcile sandbox env)"`; raises SandboxError where no sandbox runs."""
+    running = status(home)
+    if running is None:
+        text = f"No sandbox runs on {(home or default_home()).absolute()}."
+        raise SandboxError(text, "Start one: mlflow-reconcile sandbox start.")
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in environment(running, project).items()]
+    lines.append("# For unmodified Python clients (httplib2 needs PySocks, too); every HTTPS request then goes here:")
+    lines += [f"# export {name}={shlex.quote(value)}" for name, value in python_environment(running).items()]
+    return "\n".join(lines) + "\n"
+
+
+@contextlib.contextmanager
+def _starting(home: Path) -> Iterator[None]:
+    """Only one start or reset at a time on one home."""
+    try:
+        home.mkdir(mode=0o711, parents=True, exist_ok=True)
+        lock = (home / LOCK).open("w")
+    except OSError as error:
+        text = f"The sandbox cannot write in {home}: {error.strerror}."
+        raise SandboxError(text, f"Choose a writable folder with {HOME_VARIABLE} or --home.") from error
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _spawn(home: Path, port: int, project: str | None) -> Running:
+    _check_port(port)
+    command = [sys.executable, "-m", "reconciler.sandbox", "--home", str(home), "--port", str(port)]
+    if project is not None:
+        command += ["--project", project]
+    try:
+        (home / "logs").mkdir(mode=0o700, exist_ok=True)
+        log_path = home / LOG
+        log_path.touch(mode=0o600)
+        begin = log_path.stat().st_size
+        with log_path.open("ab") as log:
+            child = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, close_fds=True
+            )
+        _remember(home, port)
+    except OSError as error:
+        text = f"The sandbox cannot write in {home}: {error.strerror}."
+        raise SandboxError(text, f"Choose a writable folder with {HOME_VARIABLE} or --home.") from error
+    return _await(child, home, begin)
+
+
+def _await(child: subprocess.Popen[bytes], home: Path, begin: int) -> Running:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if child.poll() is not None:
+            with (home / LOG).open("rb") as log:
+                log.seek(begin)
+                said = log.read().decode("utf-8", "replace").strip().splitlines()
+            text = said[-1] if said else f"it ended with code {child.returncode}"
+            raise SandboxError(f"The sandbox did not start: {text}", f"Its log is {home / LOG}.")
+        running = status(home)
+        if running is not None:
+            return running
+        time.sleep(POLL_SECONDS)
+    child.terminate()
+    raise SandboxError(f"The sandbox did not answer within {START_SECONDS:.0f} s.", f"Its log is {home / LOG}.")
+
+
+def _check_port(port: int) -> None:
+    answer = _ask(port, "GET", "/sandbox/v1/status")
+    if answer is not None and "home" in answer:
+        text = f"Port {port} belongs to the sandbox of {answer['home']}."
+        raise SandboxError(text, "Choose another port with --port.")
+    import socket
+
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except (OSError, OverflowError) as error:
+        text = f"Port {port} cannot be used: {getattr(error, 'strerror', None) or error}."
+        raise SandboxError(text, "Choose another port with --port.") from error
+
+
+def _remembered_port(home: Path) -> int:
+    try:
+        return int(json.loads((home / REMEMBERED).read_text())["port"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return PORT
+
+
+def _remember(home: Path, port: int) -> None:
+    (home / REMEMBERED).write_text(json.dumps({"port": port}) + "\n")
+
+
+def _ask(port: int, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
+    """The JSON answer of whatever listens on *port*; None where nothing sensible does."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request(method, path, json.dumps(body or {}) if method == "POST" else None)
+        answer = json.loads(connection.getresponse().read())
+    except (OSError, http.client.HTTPException, ValueError):
+        return None
+    finally:
+        connection.close()
+    return cast("dict[str, Any]", answer) if isinstance(answer, dict) else None
+
+
+def _gone(running: Running, seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        with contextlib.suppress(ChildProcessError):
+            # Where this very process started it, it stays a zombie until somebody asks.
+            os.waitpid(running.pid, os.WNOHANG)
+        try:
+            os.kill(running.pid, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(POLL_SECONDS)
+    return False
+
+
+def _remove(entry: Path) -> None:
+    try:
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
+    except OSError as error:
+        text = f"{entry} cannot be removed: {error.strerror}."
+        raise SandboxError(text, "Remove it by hand.") from error
