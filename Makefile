@@ -49,8 +49,8 @@ unit: $(VENV)/.ready-dev ## Every test.
 	$(BIN)/python -m pytest $(ARGS)
 
 bench: $(VENV)/.ready-dev ## Measure speed and memory, as ratios in one run.
-	$(BIN)/python bench/plan.py
-	$(BIN)/python bench/server.py
+	$(BIN)/python -m bench.plan
+	$(BIN)/python -m bench.server
 
 clean: down ## Forget the virtual environment and the sandbox's state.
 	@if [ -x $(RECONCILE) ]; then $(RECONCILE) sandbox reset --yes; fi

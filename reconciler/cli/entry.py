@@ -88,4 +88,9 @@ def local_url(cloud: Cloud, names: Names) -> str:
         return ""
     from reconciler.sandbox import control
 
-    return control.local_url(cloud.endpoint, names.project, names.region, names.name)
+    running = control.status()
+    if running is None or running.endpoint != cloud.endpoint:
+        return ""
+    place = (names.project, names.region, names.name)
+    found = (s for s in running.services if (s["project"], s["region"], s["name"]) == place)
+    return next((str(service["local_url"]) for service in found), "")

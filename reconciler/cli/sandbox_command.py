@@ -5,11 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from reconciler import errors
 from reconciler.cli.options import output_format
+
+if TYPE_CHECKING:
+    from reconciler.sandbox.control import Running
 
 
 @contextmanager
@@ -36,9 +41,9 @@ def start(port: int | None) -> None:
     from reconciler.sandbox import control
 
     with _explained():
-        already = control.find()
-        running = already or control.start(port=port)
-    word = "runs already" if already else "runs"
+        started = control.start(port=port)
+    running = started.running
+    word = "runs already" if started.already else "runs"
     click.echo(f"The sandbox {word} at {running.endpoint} (pid {running.pid}, state in {running.home}).")
 
 
@@ -59,19 +64,21 @@ def status(style: str) -> None:
     from reconciler.sandbox import control
 
     with _explained():
-        found = control.status()
+        running = control.status()
     if style == "json":
-        click.echo(json.dumps(found, indent=2))
-    elif found is None:
+        click.echo(json.dumps(None if running is None else _facts(running), indent=2))
+    elif running is None:
         click.echo("No sandbox runs. Start one with: mlflow-reconcile sandbox start")
     else:
-        click.echo(
-            f"The sandbox runs at http://127.0.0.1:{found['port']} (pid {found['pid']}, state in {found['home']})."
-        )
-        for service in found["services"]:
+        click.echo(f"The sandbox runs at {running.endpoint} (pid {running.pid}, state in {running.home}).")
+        for service in running.services:
             click.echo(
                 f"  {service['name']} ({service['state']}): {service['local_url']}  as {service['url']}"
             )
+
+
+def _facts(running: Running) -> dict[str, Any]:
+    return {**asdict(running), "home": str(running.home), "endpoint": running.endpoint}
 
 
 @command.command()
@@ -81,8 +88,7 @@ def env(project: str | None) -> None:
     from reconciler.sandbox import control
 
     with _explained():
-        for line in control.env(project=project):
-            click.echo(line)
+        click.echo(control.env(project=project).rstrip())
 
 
 @command.command()

@@ -40,8 +40,9 @@ def start_sandbox(project: str) -> str:
     from reconciler.sandbox.errors import SandboxError
 
     try:
-        running = control.start()
-        control.ensure_project(running, project)
+        running = control.start().running
+        if project not in running.projects:
+            control.add_project(running, project)
     except SandboxError as error:
         raise errors.ReconcileError(error.message, way_out=error.way_out) from error
     return running.endpoint

@@ -79,7 +79,7 @@ def from_message(message: Any) -> Policy:
     """A `google.iam.v1.Policy` message, as the generated clients give it, as JSON."""
     from google.protobuf.json_format import MessageToDict
 
-    return {"etag": "", **cast("Policy", MessageToDict(message))}
+    return {"etag": "", **MessageToDict(message)}
 
 
 def as_message(policy: Policy) -> Any:

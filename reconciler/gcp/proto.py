@@ -10,7 +10,7 @@ def as_json(message: Any) -> dict[str, Any]:
     """A proto-plus message as the API's JSON: camelCase, enums by name, int64 as strings, zero values left out."""
     from google.protobuf.json_format import MessageToDict
 
-    return cast("dict[str, Any]", MessageToDict(cast("Any", type(message)).pb(message)))
+    return MessageToDict(cast("Any", type(message)).pb(message))
 
 
 def from_json(kind: Any, body: Mapping[str, Any]) -> Any:

@@ -1,0 +1,99 @@
+"""A relay in front of a sandbox that counts requests, can delay answers, and knows how deep the rounds were."""
+
+from __future__ import annotations
+
+import http.client
+import threading
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+DROPPED = {"connection", "transfer-encoding", "keep-alive"}
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """One request that went through: *began* and *ended* in seconds of one clock."""
+
+    method: str
+    path: str
+    status: int
+    began: float
+    ended: float
+
+    @property
+    def writes(self) -> bool:
+        """Whether it could change something. Reading an IAM policy is a POST in some APIs."""
+        return (
+            self.method != "GET"
+            and ":getIamPolicy" not in self.path
+            and ":testIamPermissions" not in self.path
+        )
+
+
+@dataclass
+class Relay:
+    """Where to send requests (*url*), and what has gone through so far."""
+
+    url: str
+    passed: list[Passed] = field(default_factory=list[Passed])
+
+    @property
+    def writes(self) -> list[Passed]:
+        """The requests that could change something."""
+        return [request for request in self.passed if request.writes]
+
+    @property
+    def rounds(self) -> int:
+        """How many requests had to wait for one another: the longest chain without an overlap."""
+        count, end = 0, float("-inf")
+        for request in sorted(self.passed, key=lambda request: request.ended):
+            if request.began >= end:
+                count, end = count + 1, request.ended
+        return count
+
+
+@contextmanager
+def relay(endpoint: str, delay: float = 0.0) -> Generator[Relay]:
+    """A relay to *endpoint* (http://HOST:PORT), each answer *delay* seconds late, for as long as the block lasts."""
+    host = endpoint.split("://", 1)[1]
+    log: list[Passed] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+
+        def _pass_on(self) -> None:
+            began = time.monotonic()
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            connection = http.client.HTTPConnection(host, timeout=60)
+            headers = {k: v for k, v in self.headers.items() if k.lower() not in DROPPED | {"host"}}
+            connection.request(self.command, self.path, body, {**headers, "Host": host})
+            answer = connection.getresponse()
+            content = answer.read()
+            connection.close()
+            if delay:
+                time.sleep(delay)
+            head = [f"HTTP/1.1 {answer.status} {answer.reason}"]
+            head += [
+                f"{k}: {v}" for k, v in answer.getheaders() if k.lower() not in DROPPED | {"content-length"}
+            ]
+            head += [f"Content-Length: {len(content)}", "", ""]
+            log.append(Passed(self.command, self.path, answer.status, began, time.monotonic()))
+            self.wfile.write("\r\n".join(head).encode() + content)
+
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _pass_on  # noqa: N815 http.server fixes these names
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 http.server fixes this name
+            """Say nothing: `passed` is the log."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield Relay(f"http://127.0.0.1:{server.server_port}", log)
+    finally:
+        server.shutdown()
+        server.server_close()
