@@ -80,7 +80,8 @@ def _sums(request: Request, metadata: Mapping[str, Any]) -> Iterator[tuple[str, 
 
 
 def _multipart(request: Request, stream: BinaryIO) -> tuple[dict[str, Any], Iterator[bytes]]:
-    found = re.search(r'boundary="?([^";]+)"?', request.headers.get("content-type", ""))
+    # gcloud puts the boundary between single quotes, which are none of its characters.
+    found = re.search(r"""boundary=["']?([^"';]+)""", request.headers.get("content-type", ""))
     if found is None:
         raise ApiError(400, "A multipart upload needs a boundary in its Content-Type.", reason="badContent")
     mark = b"--" + found[1].encode()
