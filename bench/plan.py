@@ -20,7 +20,10 @@ from tests.scenarios.command import RECONCILE, ROOT, plain_env, run, sandbox
 SPEC = "specs/quickstart.yaml"
 LATENCY = 0.1
 ROUNDS_OF_READS = 2
-LIBRARIES = "import googleapiclient.discovery, google.cloud.run_v2, google.cloud.storage, google.cloud.secretmanager_v1, yaml, jsonschema, click"
+LIBRARIES = (
+    "import googleapiclient.discovery, google.cloud.run_v2, google.cloud.storage, google.cloud.secretmanager_v1, "
+    "yaml, jsonschema, click"
+)
 
 
 def main(rounds: int) -> None:

@@ -10,7 +10,11 @@ import pytest
 
 from tests.scenarios.command import ROOT, Bench, sandbox
 
-KEPT = ("storage.bucket", "sqladmin.instance", "secretmanager.secret")
+KEPT = (
+    "storage.bucket/mlflow-sandbox-mlflow-gone-artifacts",
+    "sqladmin.instance/mlflow-gone",
+    "secretmanager.secret/mlflow-gone-db-password",
+)
 
 
 @pytest.fixture(scope="module", name="deployed")
@@ -28,14 +32,14 @@ def _deployed(tmp_path_factory: pytest.TempPathFactory) -> Generator[tuple[Bench
 def _plan(bench: Bench, spec: str, *options: str) -> dict[str, str]:
     ended = bench.run("destroy", "--sandbox", "--dry-run", "--format", "json", *options, spec)
     changes = json.loads(ended.out)["resource_changes"]
-    return {change["type"]: change["change"]["actions"][0] for change in changes}
+    return {change["address"]: change["change"]["actions"][0] for change in changes}
 
 
 def test_a_dry_run_says_what_would_go_and_deletes_nothing(deployed: tuple[Bench, str]) -> None:
     """Without --delete-data the bucket, the instance and the secrets stay; with it they go."""
     bench, spec = deployed
-    assert [_plan(bench, spec)[kind] for kind in KEPT] == ["no-op"] * 3
-    assert [_plan(bench, spec, "--delete-data")[kind] for kind in KEPT] == ["delete"] * 3
+    assert [_plan(bench, spec)[address] for address in KEPT] == ["no-op"] * 3
+    assert [_plan(bench, spec, "--delete-data")[address] for address in KEPT] == ["delete"] * 3
     assert bench.run("drift", "--sandbox", spec).code == 0
 
 

@@ -1,0 +1,83 @@
+"""Changing who may use the server, on a live deployment: basic to iam to none, each one plan with its effect said."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.scenarios.command import ROOT, Bench, sandbox
+
+SPEC = (
+    (ROOT / "specs" / "quickstart.yaml").read_text().replace("name: mlflow-quickstart", "name: mlflow-doors")
+)
+SEARCH = "/api/2.0/mlflow/experiments/search"
+
+
+def _with_auth(folder: Path, name: str, lines: str) -> str:
+    """The spec with its auth section replaced, in a file of its own."""
+    kept, skipping = [], False
+    for line in SPEC.splitlines():
+        if line.startswith("auth:"):
+            skipping = True
+            continue
+        if skipping and line.startswith((" ", "\t")):
+            continue
+        skipping = False
+        kept.append(line)
+    path = folder / f"{name}.yaml"
+    path.write_text("\n".join([*kept, lines, ""]))
+    return str(path)
+
+
+@pytest.fixture(scope="module", name="bench")
+def _bench() -> Generator[Bench]:
+    with sandbox() as bench:
+        yield bench
+
+
+def _local_url(bench: Bench) -> str:
+    return str(json.loads(bench.run("sandbox", "status", "--format", "json").out)["services"][0]["local_url"])
+
+
+def test_none_must_be_acknowledged(bench: Bench, tmp_path: Path) -> None:
+    """A server open to the world is not deployed by a slip."""
+    ended = bench.run("validate", _with_auth(tmp_path, "open", "auth: {mode: none}"))
+    assert ended.code == 3
+    assert "acknowledge_public" in ended.said
+
+
+def test_iam_lets_only_invokers_through(bench: Bench, tmp_path: Path) -> None:
+    """Google's front door asks for an ID token: none is 403, the operator's is served, verify proves the rest."""
+    spec = _with_auth(tmp_path, "iam", "auth: {mode: iam, invokers: ['user:operator@sandbox.example']}")
+    applied = bench.run("apply", "--sandbox", "--yes", spec, timeout=600)
+    assert applied.code == 0, applied.said
+    assert httpx.post(_local_url(bench) + SEARCH, json={"max_results": 1}).status_code in {401, 403}
+    proved = bench.run("verify", "--sandbox", spec)
+    assert proved.code == 0, proved.said
+    assert bench.run("drift", "--sandbox", spec).code == 0
+
+
+def test_from_iam_to_basic_is_one_plan_that_says_who_gets_in(bench: Bench, tmp_path: Path) -> None:
+    """The plan names the effect; after it nginx asks for the login and Google's front door for nothing."""
+    spec = _with_auth(tmp_path, "basic", "auth: {mode: basic}")
+    planned = bench.run("plan", "--sandbox", spec)
+    assert planned.code == 2
+    assert "anyone on the internet reaches the server" in planned.out
+    applied = bench.run("apply", "--sandbox", "--yes", spec)
+    assert applied.code == 0, applied.said
+    assert httpx.post(_local_url(bench) + SEARCH, json={"max_results": 1}).status_code == 401
+    assert bench.run("verify", "--sandbox", spec).code == 0
+
+
+def test_from_basic_to_none_opens_the_server(bench: Bench, tmp_path: Path) -> None:
+    """Acknowledged, everybody gets in; the login's secret stays, because it holds data."""
+    spec = _with_auth(tmp_path, "none", "auth: {mode: none, acknowledge_public: true}")
+    applied = bench.run("apply", "--sandbox", "--yes", spec)
+    assert applied.code == 0, applied.said
+    assert httpx.post(_local_url(bench) + SEARCH, json={"max_results": 1}).status_code == 200
+    assert bench.run("verify", "--sandbox", spec).code == 0
+    assert "No changes." in bench.run("apply", "--sandbox", "--yes", spec).out
