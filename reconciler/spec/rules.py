@@ -50,14 +50,9 @@ def iam_has_invokers(deployment: Deployment) -> Iterator[Problem]:
 
 def invokers_are_members(deployment: Deployment) -> Iterator[Problem]:
     """Each invoker is an IAM member as Google writes it."""
-    seen: dict[str, int] = {}
     for position, member in enumerate(deployment.auth.invokers):
-        key = f"auth.invokers.{position}"
         if found := complaint(member):
-            yield Problem((key, "auth.mode"), *found)
-        elif member.lower() in seen:
-            yield Problem((key,), "is the same member as another entry", ("keep one of the two",))
-        seen[member.lower()] = position
+            yield Problem((f"auth.invokers.{position}", "auth.mode"), *found)
 
 
 def instances_fit(deployment: Deployment) -> Iterator[Problem]:

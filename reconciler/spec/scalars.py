@@ -44,7 +44,7 @@ def _octal(text: str) -> Ambiguous:
     return Ambiguous(message, f"write {digits} for the number, {_quoted(text)} for the text")
 
 
-def _base_60(text: str) -> Ambiguous:
+def _sexagesimal(text: str) -> Ambiguous:
     message = f"{text} may be read as a number in base 60 (YAML 1.1 turns 13:00 into 780)"
     return Ambiguous(message, f"quote it: {_quoted(text)}")
 
@@ -69,7 +69,7 @@ def _too_long(text: str) -> Ambiguous:
 TRAPS = (
     (re.compile(r"(?i:yes|no|on|off)"), _yes_no),
     (re.compile(r"[-+]?0[0-9_]+"), _octal),
-    (re.compile(r"[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?"), _base_60),
+    (re.compile(r"[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?"), _sexagesimal),
     (re.compile(r"[-+]?0(b[01_]+|x[0-9a-fA-F_]+|o[0-7]+)"), _only_one),
     (re.compile(r"[-+]?(\.[0-9]+|[0-9][0-9_]*(\.[0-9_]*)?)([eE][-+]?[0-9]+)?"), _only_one),
     (re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"), _only_one),

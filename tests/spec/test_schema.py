@@ -163,6 +163,7 @@ FAULTS = [
         '["ada@acme.example"]',
     ),
     ("auth: {invokers: [1]}\n", 5, 19, "auth.invokers.0", "a number (1) where text", "quote it"),
+    ("auth: {mode: iam, invokers: [domain:b.io, domain:b.io]}\n", 5, 29, "auth.invokers", "same entry twice", "one"),
     ("auth: {username: 'a:b'}\n", 5, 18, "auth.username", "no colon", '"a-b"'),
     ("auth: basic\n", 5, 7, "auth", "a section belongs", "mode, acknowledge_public"),
     ("auth: [basic]\n", 5, 7, "auth", "a list", "indented"),
