@@ -10,7 +10,10 @@ from reconciler.plan import Plan, make_plan
 from reconciler.registry import BY_NAME, KINDS
 from reconciler.resources import serviceusage_services
 from reconciler.server.naming import Names, names_of
+from reconciler.server.prices import monthly_estimate
 from reconciler.spec.deployment import Deployment
+
+CENT = 0.01
 
 
 def survey(cloud: Cloud, deployment: Deployment) -> Plan:
@@ -19,7 +22,10 @@ def survey(cloud: Cloud, deployment: Deployment) -> Plan:
     names = names_of(deployment, project.number)
     wanted = expand(deployment, names, KINDS, serviceusage_services.ref(names.project))
     observed = observe(cloud, (desired.ref for desired in wanted), BY_NAME, project)
-    return make_plan(deployment.name, names.project, deployment.file, names.url, wanted, observed)
+    notes = (_cost(deployment),)
+    return make_plan(
+        deployment.name, names.project, deployment.file, names.url, wanted, observed, notes=notes
+    )
 
 
 def survey_removal(cloud: Cloud, deployment: Deployment, *, delete_data: bool) -> Plan:
@@ -31,6 +37,12 @@ def survey_removal(cloud: Cloud, deployment: Deployment, *, delete_data: bool) -
     return make_plan(
         deployment.name, names.project, deployment.file, names.url, wanted, observed, delete_data=delete_data
     )
+
+
+def _cost(deployment: Deployment) -> str:
+    items = monthly_estimate(deployment)
+    listed = ", ".join(f"{item} ${usd:.2f}" for item, usd in items if usd >= CENT)
+    return f"About ${sum(usd for _, usd in items):.2f} a month while nobody uses it: {listed}."
 
 
 def look_at_project(cloud: Cloud) -> Project:

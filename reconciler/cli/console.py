@@ -11,8 +11,8 @@ from reconciler import errors
 from reconciler.plan import Plan
 
 
-def show(plan: Plan, style: str) -> None:
-    """Print *plan* as text, json or markdown."""
+def show(plan: Plan, style: str, summary: str = "") -> None:
+    """Print *plan* as text, json or markdown, summed up by *summary* instead of its own line if that is given."""
     if style == "json":
         from reconciler.render import json
 
@@ -20,11 +20,11 @@ def show(plan: Plan, style: str) -> None:
     elif style == "markdown":
         from reconciler.render import markdown
 
-        click.echo(markdown.render(plan), nl=False)
+        click.echo(markdown.render(plan, summary), nl=False)
     else:
         from reconciler.render import text
 
-        click.echo(text.render(plan, colour=coloured()), nl=False)
+        click.echo(text.render(plan, summary, colour=coloured()), nl=False)
 
 
 def coloured() -> bool:

@@ -20,6 +20,7 @@ def command(context: click.Context, specs: tuple[str, ...], style: str, sandbox:
     from reconciler.cli import console, session
     from reconciler.pipeline import survey
     from reconciler.render.json import document
+    from reconciler.render.values import summary_of_drift
     from reconciler.spec.load import load
 
     deployments = [load(path) for path in session.spec_files(specs)]
@@ -29,6 +30,6 @@ def command(context: click.Context, specs: tuple[str, ...], style: str, sandbox:
         click.echo(json.dumps(documents[0] if len(documents) == 1 else documents, indent=2))
     else:
         for plan in plans:
-            console.show(plan, style)
+            console.show(plan, style, summary_of_drift(plan))
     if any(plan.wanted for plan in plans):
         context.exit(Exit.DIFFERENCES)

@@ -19,9 +19,15 @@ HEADINGS = (
 )
 
 
-def render(plan: Plan) -> str:
-    """The summary, what deserves attention, then every change grouped by what is done."""
-    lines = [MARKER, f"### `{plan.deployment}` in `{plan.project}`", "", f"**{summary(plan)}**", ""]
+def render(plan: Plan, headline: str = "") -> str:
+    """The summary (or *headline*), what deserves attention, then every change grouped by what is done."""
+    lines = [
+        MARKER,
+        f"### `{plan.deployment}` in `{plan.project}`",
+        "",
+        f"**{headline or summary(plan)}**",
+        "",
+    ]
     lines += _attention(plan)
     for action, heading in HEADINGS:
         chosen = [change for change in plan.changes if change.action is action]

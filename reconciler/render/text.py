@@ -11,15 +11,18 @@ from reconciler.render.values import SIGNS, arrow, own_origin, shown, summary, w
 COLOURS = {Action.CREATE: "32", Action.UPDATE: "33", Action.REPLACE: "31", Action.DELETE: "31"}
 
 
-def render(plan: Plan, *, colour: bool = False) -> str:
-    """The whole plan; ANSI colours only where the caller knows that it goes to a terminal."""
+def render(plan: Plan, closing: str = "", *, colour: bool = False) -> str:
+    """The whole plan, with *closing* as its last line in place of the summary.
+
+    ANSI colours only where the caller knows that it goes to a terminal.
+    """
     lines = [f"{plan.deployment} in project {plan.project}", ""]
     for change in plan.changes:
         lines += _change(change, colour=colour)
     lines += [f"  {note}" for note in plan.notes]
     if lines[-1]:
         lines.append("")
-    lines.append(summary(plan))
+    lines.append(closing or summary(plan))
     return "\n".join(lines) + "\n"
 
 

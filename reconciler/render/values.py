@@ -56,6 +56,19 @@ def whole_origin(change: Change) -> Origin | None:
     return origin if origin and origin.line else None
 
 
+def summary_of_drift(plan: Plan) -> str:
+    """The one line of a drift report."""
+    if not plan.wanted:
+        return f"No drift: all {plan.count(Action.KEEP)} resources are as the spec wants them."
+    fields = sum(len(change.fields) for change in plan.wanted if change.action is not Action.CREATE)
+    missing = plan.count(Action.CREATE)
+    parts = [
+        *([f"{len(plan.wanted) - missing} changed ({fields} fields)"] if len(plan.wanted) > missing else []),
+        *([f"{missing} missing"] if missing else []),
+    ]
+    return f"Drift: {', '.join(parts)}, {plan.count(Action.KEEP)} as they should be. `apply` puts them back."
+
+
 def summary(plan: Plan) -> str:
     """The one line that says it all."""
     if not plan.wanted:

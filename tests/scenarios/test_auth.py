@@ -19,7 +19,8 @@ SEARCH = "/api/2.0/mlflow/experiments/search"
 
 def _with_auth(folder: Path, name: str, lines: str) -> str:
     """The spec with its auth section replaced, in a file of its own."""
-    kept, skipping = [], False
+    kept: list[str] = []
+    skipping = False
     for line in SPEC.splitlines():
         if line.startswith("auth:"):
             skipping = True
