@@ -31,7 +31,9 @@ def _serve(home: Path, port: int, projects: list[str]) -> int:
     try:
         world = build_world(home.resolve(), port)
     except OSError as error:
-        raise SandboxError(f"The sandbox cannot write in {home}: {error.strerror}.", "Choose another --home.") from error
+        raise SandboxError(
+            f"The sandbox cannot write in {home}: {error.strerror}.", "Choose another --home."
+        ) from error
     for project in projects:
         try:
             create_project(world, project)
@@ -39,7 +41,7 @@ def _serve(home: Path, port: int, projects: list[str]) -> int:
             raise SandboxError(f"{error}.", "Give another --project.") from error
     server = Server(world, strict=os.environ.get(CHECK, "1") != "0")
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: server.stop())
+        signal.signal(number, lambda _number, _frame: server.stop())
     server.serve(lambda: print(f"The sandbox listens on 127.0.0.1:{port}.", flush=True))  # noqa: T201 for who runs it by hand
     return 0
 

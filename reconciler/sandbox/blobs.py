@@ -115,7 +115,7 @@ def remove(home: Path, file: str) -> None:
 
 
 def read(home: Path, file: str, start: int, end: int) -> Iterator[bytes]:
-    """The bytes from *start* up to and without *end*. The file is opened at once, so that removing it does not matter."""
+    """The bytes from *start* up to, not including, *end*; opened at once, so that removing the file does not matter."""
     opened = (home / "objects" / file).open("rb")
 
     def pieces() -> Iterator[bytes]:

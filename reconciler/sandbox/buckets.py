@@ -95,7 +95,7 @@ def settled(old: Body, new: Body, now: datetime) -> Body:
     _access(old, new, now)
     _soft_delete(old, new, now)
     _autoclass(old, new, now)
-    if not (new.get("lifecycle") or {}).get("rule"):
+    if not _rules(new):
         new.pop("lifecycle", None)
     for key in ("labels", "cors", "website", "logging", "encryption"):
         if not new.get(key, True):
@@ -163,8 +163,13 @@ def _check(old: Body, new: Body) -> None:
         labels.check(new.get("labels", {}))
     except ApiError as error:
         raise ApiError(400, error.message, reason="invalid") from error
-    for rule in (new.get("lifecycle") or {}).get("rule", ()):
+    for rule in _rules(new):
         _check_rule(rule)
+
+
+def _rules(bucket: Body) -> list[dict[str, Any]]:
+    lifecycle = cast("dict[str, Any]", bucket.get("lifecycle") or {})
+    return cast("list[dict[str, Any]]", lifecycle.get("rule") or [])
 
 
 def _check_rule(rule: Mapping[str, Any]) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import http.client
 import json
 import os
 import shlex
@@ -17,11 +16,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast
 
+from reconciler.sandbox import contact
 from reconciler.sandbox.errors import SandboxError
 
 PORT: Final = 9470
@@ -32,7 +32,6 @@ LOG: Final = "logs/sandbox.log"
 STATE: Final = "state.db"
 START_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 60.0
-POLL_SECONDS: Final = 0.02
 
 
 @dataclass(frozen=True)
@@ -96,7 +95,7 @@ def start(home: Path | None = None, port: int | None = None, project: str | None
 def status(home: Path | None = None) -> Running | None:
     """The sandbox of *home*, or None where none answers."""
     home = (home or default_home()).absolute()
-    answer = _ask(_remembered_port(home), "GET", "/sandbox/v1/status")
+    answer = contact.ask(_remembered_port(home), "GET", "/sandbox/v1/status")
     if answer is None or answer.get("home") != str(home.resolve()):
         return None
     projects = cast("list[str]", answer["projects"])
@@ -109,14 +108,16 @@ def stop(home: Path | None = None) -> bool:
     running = status(home)
     if running is None:
         return False
-    _ask(running.port, "POST", "/sandbox/v1/stop")
-    if _gone(running, STOP_SECONDS):
+    contact.ask(running.port, "POST", "/sandbox/v1/stop")
+    if contact.gone(running.pid, STOP_SECONDS):
         return True
     # It had its time; its state survives a kill, and the next start clears up what is left.
     with contextlib.suppress(ProcessLookupError):
         os.kill(running.pid, signal.SIGKILL)
-    if not _gone(running, 5.0):
-        raise SandboxError(f"The sandbox (process {running.pid}) does not end.", f"Look at {running.home / LOG}.")
+    if not contact.gone(running.pid, 5.0):
+        raise SandboxError(
+            f"The sandbox (process {running.pid}) does not end.", f"Look at {running.home / LOG}."
+        )
     return True
 
 
@@ -140,10 +141,11 @@ def reset(home: Path | None = None) -> bool:
 
 def add_project(running: Running, project: str) -> None:
     """Create *project* in a running sandbox; nothing happens where it exists. Raises SandboxError."""
-    answer = _ask(running.port, "POST", "/sandbox/v1/projects", {"projectId": project})
-    error = (answer or {}).get("error")
-    if answer is None or error:
-        raise SandboxError(f"The sandbox cannot create the project: {(error or {}).get('message', 'no answer')}")
+    answer = contact.ask(running.port, "POST", "/sandbox/v1/projects", {"projectId": project})
+    if answer is None or "error" in answer:
+        error = cast("dict[str, str]", (answer or {}).get("error") or {})
+        said = error.get("message", "it does not answer.")
+        raise SandboxError(f"The sandbox cannot create the project: {said}", "Choose another project id.")
 
 
 def environment(running: Running, project: str | None = None) -> dict[str, str]:
@@ -186,13 +188,15 @@ def env(home: Path | None = None, project: str | None = None) -> str:
         text = f"No sandbox runs on {(home or default_home()).absolute()}."
         raise SandboxError(text, "Start one: mlflow-reconcile sandbox start.")
     lines = [f"export {name}={shlex.quote(value)}" for name, value in environment(running, project).items()]
-    lines.append("# For unmodified Python clients (httplib2 needs PySocks, too); every HTTPS request then goes here:")
+    lines.append(
+        "# For unmodified Python clients (httplib2 needs PySocks, too); every HTTPS request then goes here:"
+    )
     lines += [f"# export {name}={shlex.quote(value)}" for name, value in python_environment(running).items()]
     return "\n".join(lines) + "\n"
 
 
 @contextlib.contextmanager
-def _starting(home: Path) -> Iterator[None]:
+def _starting(home: Path) -> Generator[None]:
     """Only one start or reset at a time on one home."""
     try:
         home.mkdir(mode=0o711, parents=True, exist_ok=True)
@@ -206,7 +210,7 @@ def _starting(home: Path) -> Iterator[None]:
 
 
 def _spawn(home: Path, port: int, project: str | None) -> Running:
-    _check_port(port)
+    contact.check_port(port)
     command = [sys.executable, "-m", "reconciler.sandbox", "--home", str(home), "--port", str(port)]
     if project is not None:
         command += ["--project", project]
@@ -217,7 +221,12 @@ def _spawn(home: Path, port: int, project: str | None) -> Running:
         begin = log_path.stat().st_size
         with log_path.open("ab") as log:
             child = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, close_fds=True
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                close_fds=True,
             )
         _remember(home, port)
     except OSError as error:
@@ -238,23 +247,11 @@ def _await(child: subprocess.Popen[bytes], home: Path, begin: int) -> Running:
         running = status(home)
         if running is not None:
             return running
-        time.sleep(POLL_SECONDS)
+        time.sleep(contact.POLL_SECONDS)
     child.terminate()
-    raise SandboxError(f"The sandbox did not answer within {START_SECONDS:.0f} s.", f"Its log is {home / LOG}.")
-
-
-def _check_port(port: int) -> None:
-    answer = _ask(port, "GET", "/sandbox/v1/status")
-    if answer is not None and "home" in answer:
-        text = f"Port {port} belongs to the sandbox of {answer['home']}."
-        raise SandboxError(text, "Choose another port with --port.")
-    import socket
-
-    try:
-        socket.create_server(("127.0.0.1", port)).close()
-    except (OSError, OverflowError) as error:
-        text = f"Port {port} cannot be used: {getattr(error, 'strerror', None) or error}."
-        raise SandboxError(text, "Choose another port with --port.") from error
+    raise SandboxError(
+        f"The sandbox did not answer within {START_SECONDS:.0f} s.", f"Its log is {home / LOG}."
+    )
 
 
 def _remembered_port(home: Path) -> int:
@@ -266,33 +263,6 @@ def _remembered_port(home: Path) -> int:
 
 def _remember(home: Path, port: int) -> None:
     (home / REMEMBERED).write_text(json.dumps({"port": port}) + "\n")
-
-
-def _ask(port: int, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
-    """The JSON answer of whatever listens on *port*; None where nothing sensible does."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-    try:
-        connection.request(method, path, json.dumps(body or {}) if method == "POST" else None)
-        answer = json.loads(connection.getresponse().read())
-    except (OSError, http.client.HTTPException, ValueError):
-        return None
-    finally:
-        connection.close()
-    return cast("dict[str, Any]", answer) if isinstance(answer, dict) else None
-
-
-def _gone(running: Running, seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        with contextlib.suppress(ChildProcessError):
-            # Where this very process started it, it stays a zombie until somebody asks.
-            os.waitpid(running.pid, os.WNOHANG)
-        try:
-            os.kill(running.pid, 0)
-        except ProcessLookupError:
-            return True
-        time.sleep(POLL_SECONDS)
-    return False
 
 
 def _remove(entry: Path) -> None:

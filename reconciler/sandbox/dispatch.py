@@ -20,7 +20,7 @@ from urllib.parse import parse_qsl
 from reconciler.sandbox import access, errors, partial, services, validation
 from reconciler.sandbox.discovery import Catalog, Described, Document, Match
 from reconciler.sandbox.errors import ApiError
-from reconciler.sandbox.world import Answer, Headers, Method, Request, Visit, World
+from reconciler.sandbox.world import Answer, Content, Headers, Method, Request, Visit, World
 
 MAX_BODY: Final = 32 << 20
 JSON: Final = ("Content-Type", "application/json; charset=UTF-8")
@@ -66,7 +66,7 @@ class Apis:
             answer = Answer(error.status, errors.body(api, error))
         except (OSError, EOFError):
             raise
-        except Exception:  # noqa: BLE001 a fault of the sandbox: say so, and keep serving
+        except Exception:
             traceback.print_exc()
             answer = _fault(f"{visit.method} {path}")
         if latency := self.world.latency.get("all"):
@@ -127,16 +127,17 @@ class Apis:
 
     def _shaped(self, method: Described, request: Request, answer: Mapping[str, Any] | Answer) -> Answer:
         whole = answer if isinstance(answer, Answer) else Answer(200, answer)
-        if not isinstance(whole.body, Mapping):
+        body = _json_of(whole)
+        if body is None:
             return whole
         if self.strict and whole.status < 300:
-            findings = validation.check_answer(method, whole.body)
+            findings = validation.check_answer(method, body)
             if findings:
                 print(f"ANSWER DOES NOT FIT {method.api}.{method.method_id}:", *findings, file=sys.stderr)  # noqa: T201 the sandbox's log is its stderr
                 return _fault(f"{method.method_id}: {findings[0]}")
         fields = request.params.get("fields", request.params.get("$fields"))
         if fields:
-            return Answer(whole.status, partial.select(partial.parse(fields), whole.body), whole.headers)
+            return Answer(whole.status, partial.select(partial.parse(fields), body), whole.headers)
         return whole
 
 
@@ -205,8 +206,15 @@ def _fault(what: str) -> Answer:
 
 def _send(visit: Visit, answer: Answer) -> None:
     headers: Headers = answer.headers
-    if isinstance(answer.body, Mapping):
-        content = b"" if answer.status == 204 else json.dumps(answer.body, indent=2).encode()
+    body = _json_of(answer)
+    if body is not None:
+        content = b"" if answer.status == 204 else json.dumps(body, indent=2).encode()
         visit.respond(answer.status, [JSON, *headers], content)
     else:
-        visit.respond(answer.status, headers, answer.body)
+        visit.respond(answer.status, headers, cast("Content", answer.body))
+
+
+def _json_of(answer: Answer) -> Mapping[str, Any] | None:
+    """The JSON object of an answer; None where its body is bytes or a stream."""
+    body: Any = answer.body
+    return cast("Mapping[str, Any]", body) if isinstance(body, Mapping) else None

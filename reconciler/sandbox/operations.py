@@ -153,7 +153,7 @@ class Operations:
             answer = self._work[record["kind"]](record["arguments"], progress)
         except ApiError as raised:
             error = raised
-        except Exception as raised:  # noqa: BLE001 the operation must end whatever its work does
+        except Exception as raised:
             traceback.print_exc()
             error = ApiError(500, f"The sandbox failed: {raised!r}; its log has the details.")
 
@@ -178,7 +178,7 @@ class Operations:
         return report
 
 
-class Busy(Exception):  # noqa: N818 the state of affairs, not a fault: services turn it into their own error
+class Busy(Exception):
     """Another operation holds the lock; *running* is its name."""
 
     def __init__(self, running: str) -> None:

@@ -93,8 +93,7 @@ def forget_repository(world: World, repository: str) -> None:
 
 def get_package(world: World, request: Request) -> Mapping[str, Any]:
     """packages.get."""
-    repository, package = _located(request)
-    return _package(world, repository, package)
+    return _package(world, *_located(request))
 
 
 def list_packages(world: World, request: Request) -> Mapping[str, Any]:

@@ -6,7 +6,7 @@ import base64
 import secrets
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from reconciler.sandbox.errors import ApiError
 from reconciler.sandbox.paging import page
@@ -224,6 +224,6 @@ def _destroyed(world: World, request: Request) -> ApiError:
 
 def crc32c(data: bytes) -> int:
     """Castagnoli's checksum, as Google's APIs carry it."""
-    from google_crc32c import value
+    from google_crc32c import value  # pyright: ignore[reportUnknownVariableType] the library has no types
 
-    return value(data)
+    return int(cast("Any", value)(data))

@@ -133,7 +133,9 @@ def _claim(home: Path) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         os.close(lock)
-        raise SandboxError(f"A sandbox already runs on {home}.", "Stop it, or choose another --home.") from error
+        raise SandboxError(
+            f"A sandbox already runs on {home}.", "Stop it, or choose another --home."
+        ) from error
 
 
 def open_runtime(world: World) -> Runtime | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,7 @@ class Store:
         )
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self) -> Generator[None]:
         """Everything inside happens at once or, on an exception, not at all. Nests; other threads wait."""
         with self._lock:
             if self._depth == 0:
@@ -79,7 +79,10 @@ class Store:
         self, kind: str, prefix: str = "", *, after: str = "", limit: int = -1
     ) -> list[tuple[str, Body]]:
         """(name, body) of every resource of *kind* whose name starts with *prefix*, in order of name."""
-        query = "SELECT name, body FROM resources WHERE kind = ? AND name >= ? AND name < ? AND name > ? ORDER BY name LIMIT ?"
+        query = (
+            "SELECT name, body FROM resources "
+            "WHERE kind = ? AND name >= ? AND name < ? AND name > ? ORDER BY name LIMIT ?"
+        )
         top = prefix + "\U0010ffff"
         with self._lock:
             rows = self._db.execute(query, (kind, prefix, top, after, limit)).fetchall()

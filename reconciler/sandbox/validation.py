@@ -175,7 +175,7 @@ def check_body(method: Described, body: Any) -> dict[str, Any]:
     """The body without what is output-only, enums as names, int64 as strings. Raises ApiError 400."""
     if not method.request:
         if body:
-            first = next(iter(body)) if isinstance(body, dict) else ""
+            first = next(iter(cast("dict[str, Any]", body))) if isinstance(body, dict) else ""
             text = f'Invalid JSON payload received. Unknown name "{first}": Cannot find field.'
             raise bad_request([("", text)])
         return {}

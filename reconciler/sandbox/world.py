@@ -88,7 +88,9 @@ class Respond(Protocol):
     the iterable is closed in any case.
     """
 
-    def __call__(self, status: int, headers: Headers, content: Content, /) -> None: ...
+    def __call__(self, status: int, headers: Headers, content: Content, /) -> None:
+        """Send it."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ def methods(world: World) -> dict[str, Method]:
         "list": _list,
         "patch": _patch,
         "delete": _delete,
-        "getIamPolicy": lambda world, request: _policy(world, request),
+        "getIamPolicy": _policy,
         "setIamPolicy": lambda world, request: world.policies.set(
             _named(world, request), request.body.get("policy", {})
         ),

@@ -1,15 +1,15 @@
-"""IAM: service accounts, their keys and their policies."""
+"""IAM: service accounts and their policies. Keys are in iam_keys."""
 
 from __future__ import annotations
 
 import base64
-import json
 import re
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
 from reconciler.sandbox import identities
+from reconciler.sandbox.accounts import account_of, full_name, name_of
 from reconciler.sandbox.errors import ApiError
 from reconciler.sandbox.oauth import KEY
 from reconciler.sandbox.paging import listed
@@ -22,18 +22,14 @@ VERSIONS: Final = ("v1",)
 ACCOUNT_ID: Final = re.compile(r"[a-z](?:[-a-z0-9]{4,28}[a-z0-9])")
 MOST_ACCOUNTS: Final = 100
 """Google's default quota of service accounts in a project."""
-MOST_KEYS: Final = 10
 UNDELETE_DAYS: Final = 30
-_NAME: Final = re.compile(
-    r"projects/(?P<project>[^/]+)/serviceAccounts/(?P<account>[^/]+)(?:/keys/(?P<key>[^/]+))?"
-)
 
 
 def methods(world: World) -> dict[str, Method]:
     """What of IAM is emulated."""
     found: dict[str, Callable[[World, Request], Mapping[str, Any]]] = {
         "create": _create,
-        "get": lambda world, request: _shown(_account(world, request)),
+        "get": lambda world, request: _shown(account_of(world, request)),
         "list": _list,
         "patch": _patch,
         "update": _update,
@@ -46,10 +42,6 @@ def methods(world: World) -> dict[str, Method]:
             _resource(world, request), request.body.get("policy", {})
         ),
         "testIamPermissions": _test_permissions,
-        "keys.create": _create_key,
-        "keys.get": lambda world, request: _shown_key(_key(world, request)),
-        "keys.list": _list_keys,
-        "keys.delete": _delete_key,
     }
 
     def bound(function: Callable[[World, Request], Mapping[str, Any]]) -> Method:
@@ -58,44 +50,13 @@ def methods(world: World) -> dict[str, Method]:
     return {f"projects.serviceAccounts.{verb}": bound(function) for verb, function in found.items()}
 
 
-def find_account(world: World, name: str) -> Body | None:
-    """The stored account of a resource name; the account may be given by e-mail or unique id, the project as "-"."""
-    found = _NAME.fullmatch(name)
-    if found is None:
-        return None
-    project = world.projects.get(found["project"])
-    account = found["account"].lower()
-    for stored, body in world.store.list(ACCOUNT):
-        right = found["project"] == "-" or (project is not None and body["projectId"] == project.project_id)
-        if right and account in (body["email"], body["uniqueId"]) and not body.get("deleted"):
-            return {**body, "stored": stored}
-    return None
-
-
-def _name_of(request: Request) -> str:
-    return str(request.params.get("name") or request.params.get("resource"))
-
-
-def _account(world: World, request: Request) -> Body:
-    name = _name_of(request)
-    account = find_account(world, name)
-    if account is None:
-        plain = name.partition("/keys")[0]
-        raise ApiError(404, f"Service account {plain} does not exist.")
-    return account
-
-
 def _resource(world: World, request: Request) -> str:
-    return _full_name(_account(world, request))
-
-
-def _full_name(account: Body) -> str:
-    return f"projects/{account['projectId']}/serviceAccounts/{account['email']}"
+    return full_name(account_of(world, request))
 
 
 def _shown(account: Body) -> dict[str, Any]:
     shown = {
-        "name": _full_name(account),
+        "name": full_name(account),
         "projectId": account["projectId"],
         "uniqueId": account["uniqueId"],
         "email": account["email"],
@@ -186,7 +147,7 @@ def _update(world: World, request: Request) -> Mapping[str, Any]:
 
 
 def _changed(world: World, request: Request, sent: Mapping[str, Any], fields: list[str]) -> Mapping[str, Any]:
-    account = _account(world, request)
+    account = account_of(world, request)
     _check_texts(sent)
     if sent.get("etag") and sent["etag"] != _shown(account)["etag"]:
         text = "There were concurrent changes to the service account. Please retry the read-modify-write."
@@ -198,16 +159,16 @@ def _changed(world: World, request: Request, sent: Mapping[str, Any], fields: li
 
 
 def _switch(world: World, request: Request, *, disabled: bool) -> Mapping[str, Any]:
-    account = _account(world, request)
+    account = account_of(world, request)
     world.store.update(ACCOUNT, account["stored"], lambda old: {**old, "disabled": disabled})
     return {}
 
 
 def _delete(world: World, request: Request) -> Mapping[str, Any]:
-    account = _account(world, request)
+    account = account_of(world, request)
     with world.store.transaction():
         world.store.update(ACCOUNT, account["stored"], lambda old: {**old, "deleted": world.now()})
-        world.policies.forget(_full_name(account))
+        world.policies.forget(full_name(account))
         world.policies.rename_member(f"serviceAccount:{account['email']}", _deleted_member(account))
         for name, _ in world.store.list(KEY, f"{account['email']}/"):
             world.store.delete(KEY, name)
@@ -215,7 +176,7 @@ def _delete(world: World, request: Request) -> Mapping[str, Any]:
 
 
 def _undelete(world: World, request: Request) -> Mapping[str, Any]:
-    wanted = _name_of(request).rpartition("/")[2]
+    wanted = name_of(request).rpartition("/")[2]
     oldest = timestamp(world.clock() - timedelta(days=UNDELETE_DAYS))
     for stored, body in world.store.list(ACCOUNT):
         if body["uniqueId"] == wanted and body.get("deleted", "") >= oldest:
@@ -235,80 +196,6 @@ def _deleted_member(account: Body) -> str:
 
 
 def _test_permissions(world: World, request: Request) -> Mapping[str, Any]:
-    account = _account(world, request)
-    resources = [_full_name(account), f"projects/{account['projectId']}"]
+    account = account_of(world, request)
+    resources = [full_name(account), f"projects/{account['projectId']}"]
     return world.policies.held(request.caller, request.body.get("permissions", ()), resources)
-
-
-def _create_key(world: World, request: Request) -> Mapping[str, Any]:
-    account = _account(world, request)
-    if sum(1 for _ in world.store.list(KEY, f"{account['email']}/")) >= MOST_KEYS:
-        raise ApiError(400, "Maximum number of keys on account reached.", rpc_status="FAILED_PRECONDITION")
-    key = identities.new_key()
-    public = _public_pem(key)
-    key_id = identities.fingerprint(public)
-    body: Body = {
-        "name": f"{_full_name(account)}/keys/{key_id}",
-        "publicKeyPem": public.decode(),
-        "validAfterTime": world.now(),
-        "keyAlgorithm": "KEY_ALG_RSA_2048",
-        "keyOrigin": "GOOGLE_PROVIDED",
-        "keyType": "USER_MANAGED",
-    }
-    world.store.create(KEY, f"{account['email']}/{key_id}", body)
-    credentials = {
-        "type": "service_account",
-        "project_id": account["projectId"],
-        "private_key_id": key_id,
-        "private_key": identities.private_pem(key).decode(),
-        "client_email": account["email"],
-        "client_id": account["uniqueId"],
-        "auth_uri": "https://accounts.google.com/o/oauth2/auth",
-        "token_uri": "https://oauth2.googleapis.com/token",
-        "universe_domain": "googleapis.com",
-    }
-    private = base64.b64encode(json.dumps(credentials, indent=2).encode()).decode()
-    return {**_shown_key(body), "privateKeyType": "TYPE_GOOGLE_CREDENTIALS_FILE", "privateKeyData": private}
-
-
-def _public_pem(key: Any) -> bytes:
-    from cryptography.hazmat.primitives import serialization as s
-
-    return key.public_key().public_bytes(s.Encoding.PEM, s.PublicFormat.SubjectPublicKeyInfo)
-
-
-def _key(world: World, request: Request) -> Body:
-    account = _account_of_key(world, request)
-    key_id = request.params["name"].rpartition("/")[2]
-    key = world.store.get(KEY, f"{account['email']}/{key_id}")
-    if key is None:
-        raise ApiError(404, f"Service account key {key_id} does not exist.")
-    return key
-
-
-def _account_of_key(world: World, request: Request) -> Body:
-    name = _name_of(request).partition("/keys/")[0]
-    account = find_account(world, name)
-    if account is None:
-        raise ApiError(404, f"Service account {name} does not exist.")
-    return account
-
-
-def _shown_key(key: Body) -> dict[str, Any]:
-    return {
-        **{name: value for name, value in key.items() if name != "publicKeyPem"},
-        "validBeforeTime": "9999-12-31T23:59:59Z",
-    }
-
-
-def _list_keys(world: World, request: Request) -> Mapping[str, Any]:
-    account = _account(world, request)
-    keys = [_shown_key(body) for _, body in world.store.list(KEY, f"{account['email']}/")]
-    return {"keys": keys} if keys else {}
-
-
-def _delete_key(world: World, request: Request) -> Mapping[str, Any]:
-    key = _key(world, request)
-    account = _account_of_key(world, request)
-    world.store.delete(KEY, f"{account['email']}/{key['name'].rpartition('/')[2]}")
-    return {}

@@ -9,8 +9,8 @@ from datetime import timedelta
 from typing import Any, Final
 
 from reconciler.sandbox.access import require
+from reconciler.sandbox.accounts import find_account
 from reconciler.sandbox.errors import ApiError
-from reconciler.sandbox.services.iam import find_account
 from reconciler.sandbox.store import Body
 from reconciler.sandbox.world import Method, Request, World
 

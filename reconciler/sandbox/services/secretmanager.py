@@ -171,7 +171,7 @@ def _patch(world: World, request: Request) -> Mapping[str, Any]:
     for field in sorted(chosen - {"etag"}):
         if field not in MUTABLE:
             raise ApiError(400, f"The field {field} of a secret cannot be updated.")
-    aliases = request.body.get("versionAliases", {}) if "versionAliases" in chosen else {}
+    aliases: dict[str, str] = request.body.get("versionAliases", {}) if "versionAliases" in chosen else {}
     for alias, number in aliases.items():
         if world.store.get(VERSION, f"{secret_name(request)}/versions/{int(number):010d}") is None:
             raise ApiError(400, f"The alias {alias} names version {number}, which does not exist.")

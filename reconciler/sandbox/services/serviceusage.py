@@ -82,7 +82,9 @@ def _number(world: World, project_id: str) -> str:
 
 def _known(world: World, project_id: str, service: str) -> bool:
     api = service.removesuffix(".googleapis.com")
-    return (service.endswith(".googleapis.com") and api in TITLES) or world.projects.enabled(project_id, service)
+    return (service.endswith(".googleapis.com") and api in TITLES) or world.projects.enabled(
+        project_id, service
+    )
 
 
 def _shown(world: World, project_id: str, service: str) -> dict[str, Any]:
@@ -103,7 +105,9 @@ def _list(world: World, request: Request) -> Mapping[str, Any]:
     wanted = str(request.params.get("filter", "")).replace(" ", "")
     if wanted not in ("", "state:ENABLED", "state:DISABLED"):
         raise ApiError(400, f"Invalid filter: {wanted}. The filter must be state:ENABLED or state:DISABLED.")
-    known = {f"{api}.googleapis.com" for api in TITLES} | set(world.projects.enabled_services(request.project))
+    known = {f"{api}.googleapis.com" for api in TITLES} | set(
+        world.projects.enabled_services(request.project)
+    )
     items: list[tuple[str, dict[str, Any]]] = []
     for service in sorted(known):
         shown = _shown(world, request.project, service)
@@ -134,7 +138,11 @@ def _enable(world: World, request: Request, services: Sequence[str], prefix: str
             raise _not_found(service)
     arguments = {"project": request.project, "services": list(services), "batch": prefix == "acat"}
     if all(world.projects.enabled(request.project, service) for service in services):
-        return {"name": "operations/noop.DONE_OPERATION", "done": True, "response": _enabled(world, arguments)}
+        return {
+            "name": "operations/noop.DONE_OPERATION",
+            "done": True,
+            "response": _enabled(world, arguments),
+        }
     name = f"operations/{prefix}.p2-{number}-{uuid.uuid4()}"
     return world.operations.start("serviceusage.enable", name, arguments, wire=_metadata(arguments, number))
 
@@ -216,5 +224,3 @@ def _not_found(service: str) -> ApiError:
         "metadata": {"services": service},
     }
     return ApiError(403, f"Not found or permission denied for service(s): {service}.", details=[detail])
-
-

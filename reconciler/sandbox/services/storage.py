@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -154,6 +155,8 @@ def _delete(world: World, request: Request) -> Answer:
                 raise ApiError(409, "The bucket you tried to delete is not empty.", reason="conflict")
         world.store.delete(BUCKET, name)
         world.policies.forget(f"buckets/{name}")
+    with contextlib.suppress(OSError):
+        (world.home / "objects" / name).rmdir()
     return Answer(204)
 
 
@@ -187,13 +190,13 @@ def _set_policy(world: World, request: Request) -> Mapping[str, Any]:
     resource = f"buckets/{bucket['name']}"
     public = {"allUsers", "allAuthenticatedUsers"}
     bindings: list[dict[str, Any]] = request.body.get("bindings", [])
-    if bucket["iamConfiguration"]["publicAccessPrevention"] == "enforced":
-        if any(not public.isdisjoint(binding.get("members", ())) for binding in bindings):
-            text = (
-                "The member bindings allUsers and allAuthenticatedUsers are not allowed since public access prevention "
-                "is enforced."
-            )
-            raise ApiError(412, text, reason="conditionNotMet")
+    enforced = bucket["iamConfiguration"]["publicAccessPrevention"] == "enforced"
+    if enforced and any(not public.isdisjoint(binding.get("members", ())) for binding in bindings):
+        text = (
+            "The member bindings allUsers and allAuthenticatedUsers are not allowed since public access prevention "
+            "is enforced."
+        )
+        raise ApiError(412, text, reason="conditionNotMet")
     with world.store.transaction():
         if world.store.get("policy", resource) is None:
             world.store.put("policy", resource, _first_policy(bucket))
