@@ -26,6 +26,8 @@ class Answer:
 
 
 TRANSIENT_STATUS = frozenset({429, 500, 502, 503, 504})
+TRANSPORTS = frozenset({"http", "httplib2", "requests", "urllib3"})
+"""Packages whose exceptions all mean that no whole answer came."""
 QUOTA_REASONS = frozenset(
     {"rateLimitExceeded", "userRateLimitExceeded", "quotaExceeded", "RATE_LIMIT_EXCEEDED"}
 )
@@ -62,7 +64,7 @@ def _kind_of(answer: Answer) -> tuple[type[errors.ReconcileError], str]:
         return errors.NotThere, ""
     if status == 409 and reason == "operationInProgress":
         return errors.Busy, "Another change is running on it; run this again when that has ended."
-    if status in {409, 412} and reason in {"aborted", "ABORTED", "conditionNotMet", "FAILED_PRECONDITION"}:
+    if _version_moved(answer):
         return (
             errors.VersionMoved,
             "Somebody changed it in the meantime; run this again to see what is there now.",
@@ -70,6 +72,17 @@ def _kind_of(answer: Answer) -> tuple[type[errors.ReconcileError], str]:
     if status == 409:
         return errors.AlreadyThere, ""
     return errors.Refused, ""
+
+
+def _version_moved(answer: Answer) -> bool:
+    """A precondition that did not hold: 412 of Storage and Cloud SQL, 409 of IAM and Cloud Run, 400 of secrets.
+
+    Secret Manager's 400 has no reason of its own; a disabled version's differs from it in the text alone.
+    """
+    if answer.status == 409:
+        return answer.reason in {"aborted", "ABORTED"}
+    stale_etag = answer.reason == "FAILED_PRECONDITION" and "etag" in answer.message.lower()
+    return answer.status == 412 or (answer.status == 400 and stale_etag)
 
 
 def _answer(error: Exception) -> Answer | None:
@@ -81,14 +94,9 @@ def _answer(error: Exception) -> Answer | None:
         return parse(int(http.resp.status), bytes(http.content), str(http))
     if isinstance(error, GoogleAPICallError):
         call = cast("Any", error)
-        status = int(call.code or 0)
-        reason = (
-            str(call.reason or "")
-            or _first_reason(cast("list[Any]", call.errors or []))
-            or _status_name(call)
-        )
-        metadata = {str(k): str(v) for k, v in dict(call.metadata or {}).items()}
-        return Answer(status, reason, str(call.message or call), metadata)
+        # The library keeps neither `status` (which alone tells ABORTED from ALREADY_EXISTS) nor the bare message.
+        content = getattr(call.response, "content", b"")
+        return parse(int(call.code or 0), bytes(content or b""), str(call.message or call))
     return None
 
 
@@ -97,9 +105,10 @@ def parse(status: int, content: bytes, fallback: str) -> Answer:
     try:
         error = cast("dict[str, Any]", json.loads(content)["error"])
         details = cast("list[dict[str, Any]]", error.get("details") or [])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         return Answer(status, "", re.sub(r"\s+", " ", fallback)[:500], {})
-    info = next((d for d in details if str(d.get("@type", "")).endswith("ErrorInfo")), {})
+    nothing: dict[str, Any] = {}
+    info = next((d for d in details if str(d.get("@type", "")).endswith("ErrorInfo")), nothing)
     reason = str(
         info.get("reason")
         or _first_reason(cast("list[Any]", error.get("errors") or []))
@@ -117,25 +126,16 @@ def _first_reason(entries: list[Any]) -> str:
 
 
 def _without_answer(error: Exception, about: str) -> errors.ReconcileError:
-    from google.auth.exceptions import GoogleAuthError
+    from google.auth.exceptions import GoogleAuthError, TransportError
 
-    if isinstance(error, GoogleAuthError):
+    if isinstance(error, GoogleAuthError) and not isinstance(error, TransportError):
         return errors.CredentialsMissing(
             f"{about}: {error}",
             way_out="Log in with: gcloud auth application-default login. To try it without Google Cloud: --sandbox.",
         )
-    if isinstance(error, OSError | TimeoutError) or type(error).__module__.split(".")[0] in {
-        "httplib2",
-        "requests",
-        "urllib3",
-    }:
+    if isinstance(error, OSError | TransportError) or type(error).__module__.split(".")[0] in TRANSPORTS:
         return errors.Unreachable(
             f"{about}: no answer ({type(error).__name__}: {error})",
             way_out="Check the network and the proxy settings; for the sandbox: mlflow-reconcile sandbox status.",
         )
     raise error
-
-
-def _status_name(call: Any) -> str:
-    code = call.grpc_status_code
-    return str(code.name) if code is not None else ""
