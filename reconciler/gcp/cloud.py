@@ -49,6 +49,8 @@ class Cloud:
         def attempt() -> T:
             try:
                 return request()
+            except errors.ReconcileError:
+                raise  # explained by a call inside this one, its cause attached
             except Exception as error:
                 raise failures.explain(error, about) from error
 
@@ -69,16 +71,19 @@ class Cloud:
     def once(self, key: object, read: Callable[[], T]) -> T:
         """The answer of *read*, asked once per *key* until `forget`: several kinds may share one read."""
         with self._lock:
-            lock = cast("threading.Lock", self._memo.setdefault(("lock", key), threading.Lock()))
+            memo = (
+                self._memo
+            )  # a read that `forget` overtakes is not remembered: it may be of before the write
+            lock = cast("threading.Lock", memo.setdefault(("lock", key), threading.Lock()))
         with lock:
-            if key not in self._memo:
-                self._memo[key] = read()
-            return cast("T", self._memo[key])
+            if key not in memo:
+                memo[key] = read()
+            return cast("T", memo[key])
 
     def forget(self) -> None:
         """Forget what `once` remembers, because something may have been written since."""
         with self._lock:
-            self._memo.clear()
+            self._memo = {}
 
     # -- progress ------------------------------------------------------------------------------------------
 
@@ -111,7 +116,7 @@ class Cloud:
         except DefaultCredentialsError as error:
             raise errors.CredentialsMissing(
                 "there are no Google credentials on this machine",
-                way_out="Log in with: gcloud auth application-default login. To try this without an account: --sandbox.",
+                way_out="Log in with: gcloud auth application-default login. To try it without: --sandbox.",
             ) from error
         return scoped
 
