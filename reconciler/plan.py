@@ -84,8 +84,10 @@ def order_of_work(changes: Iterable[Change]) -> dict[Ref, frozenset[Ref]]:
 
 
 def _ordered(changes: Mapping[Ref, Change]) -> tuple[Change, ...]:
-    graph = order_of_work(changes.values())
-    return tuple(changes[ref] for ref in TopologicalSorter(graph).static_order())
+    # Sorted, because a set's order differs from one process to the next, and a sealed plan is held against another's.
+    graph = {ref: sorted(needed) for ref, needed in order_of_work(changes.values()).items()}
+    order = [changes[ref] for ref in TopologicalSorter(graph).static_order()]
+    return tuple(sorted(order, key=lambda change: change.action is Action.DELETE))
 
 
 def fingerprint(change: Change) -> str:
@@ -98,7 +100,7 @@ def fingerprint(change: Change) -> str:
             change.ref.name,
             change.action,
             None if wanted is None else {key: plain(value) for key, value in wanted.items()},
-            None if observed is None else {"version": observed.version, "busy": observed.busy},
+            None if observed is None else [observed.version, observed.busy, dict(observed.body)],
             [[field.field, plain(field.old), plain(field.new)] for field in change.fields],
         ]
     )
