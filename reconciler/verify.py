@@ -10,7 +10,7 @@ import hashlib
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
@@ -46,8 +46,8 @@ class Target:
     mode: str
     connect_to: str = ""
     username: str = ""
-    password: str = ""
-    token: str = ""
+    password: str = field(default="", repr=False)
+    token: str = field(default="", repr=False)
 
 
 def verify(target: Target, *, write: bool) -> Iterator[Check]:
@@ -108,6 +108,8 @@ def _check(name: str, look: Callable[[], str]) -> Check:
         detail = look()
     except httpx.HTTPError as error:
         detail = f"no answer: {type(error).__name__}: {error}"
+    except (ValueError, LookupError, TypeError) as error:
+        detail = f"the answer is not MLflow's: {type(error).__name__}: {error}"
     return Check(name, not detail, detail, time.monotonic() - began)
 
 
