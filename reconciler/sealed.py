@@ -36,9 +36,14 @@ def save(plan: Plan, path: str) -> None:
     text = json.dumps({**body, "seal": _seal(body)}, indent=1)
     target = Path(path)
     draft = target.with_name(f".{target.name}.{os.getpid()}")
-    with open(draft, "w", encoding="utf-8", opener=lambda name, flags: os.open(name, flags, 0o600)) as out:
-        out.write(text)
-    draft.replace(target)
+    try:
+        with open(
+            draft, "w", encoding="utf-8", opener=lambda name, flags: os.open(name, flags, 0o600)
+        ) as out:
+            out.write(text)
+        draft.replace(target)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def is_sealed(path: str) -> bool:
