@@ -44,8 +44,6 @@ def document(plan: Plan) -> dict[str, Any]:
 def _change(change: Change) -> dict[str, Any]:
     before = dict(change.observed.body) if change.observed else None
     wanted = change.desired.body if change.desired else None
-    known = None if wanted is None else {k: v for k, v in wanted.items() if not isinstance(v, Pending)}
-    after = None if wanted is None else {**(_seen(before, change)), **(known or {})}
     unknown = {} if wanted is None else {k: True for k, v in wanted.items() if isinstance(v, Pending)}
     return {
         "address": change.ref.address,
@@ -54,7 +52,7 @@ def _change(change: Change) -> dict[str, Any]:
         "change": {
             "actions": ACTIONS[change.action],
             "before": None if before is None else _seen(before, change),
-            "after": after,
+            "after": _after(before, change),
             "after_unknown": unknown,
             "replace_paths": [[f.field] for f in change.fields if f.forces_replacement],
             "fields": [_field(field) for field in change.fields],
@@ -65,6 +63,18 @@ def _change(change: Change) -> dict[str, Any]:
         "effects": list(change.effects),
         "fingerprint": fingerprint(change),
     }
+
+
+def _after(before: dict[str, Json] | None, change: Change) -> dict[str, Json] | None:
+    """What will be there: what is, with every change made; what is not known yet stands in `after_unknown` alone."""
+    if change.action is Action.DELETE or (change.action is Action.KEEP and before is None):
+        return None
+    after = _seen(before, change)
+    for field in change.fields:
+        after.pop(field.field, None)
+        if not isinstance(field.new, Pending):
+            after[field.field] = field.new
+    return after
 
 
 def _seen(body: dict[str, Json] | None, change: Change) -> dict[str, Json]:
