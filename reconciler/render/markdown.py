@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 
 from reconciler.change import Action, Change, FieldChange
@@ -37,8 +38,10 @@ def render(plan: Plan, headline: str = "") -> str:
                 lines += _change(change)
             lines += ["```", ""]
     kept = [c for c in plan.changes if c.action is Action.KEEP and c.reason]
-    lines += [f"- `{change.ref.address}`: {change.reason}" for change in kept]
-    lines += [f"> {note}" for note in plan.notes]
+    for change in kept:
+        lines += _prose(f"- `{change.ref.address}`: {change.reason}")
+    for note in plan.notes:
+        lines += _prose(f"> {note}", below="> ")
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -46,13 +49,13 @@ def _attention(plan: Plan) -> Iterator[str]:
     """Guards and effects, each once, with the resources they concern, above everything that may be skimmed."""
     for change in plan.changes:
         if change.blocked:
-            yield f"- :no_entry: **refused**: {change.blocked}"
+            yield from _prose(f"- :no_entry: **refused**: {change.blocked}")
     effects: dict[str, list[str]] = {}
     for change in plan.wanted:
         for effect in change.effects:
             effects.setdefault(effect, []).append(change.ref.address)
     for effect, addresses in effects.items():
-        yield f"- :warning: {effect} ({', '.join(f'`{address}`' for address in addresses)})"
+        yield from _prose(f"- :warning: {effect} ({', '.join(f'`{address}`' for address in addresses)})")
     if effects or any(change.blocked for change in plan.changes):
         yield ""
 
@@ -66,7 +69,7 @@ def _change(change: Change) -> Iterator[str]:
         if origin and origin.line and change.action is Action.CREATE
         else ""
     )
-    yield f"{sign} {change.ref.address}{where}"
+    yield from _wrapped(f"{sign} {change.ref.address}{where}")
     fields, hidden = worth_showing(change)
     for field in fields:
         yield from _wrapped(f"    {_field(change, field)}")
@@ -80,6 +83,11 @@ def _field(change: Change, field: FieldChange) -> str:
     where = f"   # {origin.file}:{origin.line}" if origin else ""
     forces = "   (forces replacement)" if field.forces_replacement else ""
     return f"{field.field}: {value}{forces}{where}"
+
+
+def _prose(line: str, *, below: str = "  ") -> list[str]:
+    """Long sentences go on below, as part of the same list item or quotation."""
+    return textwrap.wrap(line, WIDTH, subsequent_indent=below, break_long_words=False, break_on_hyphens=False)
 
 
 def _wrapped(line: str) -> Iterator[str]:

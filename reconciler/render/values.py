@@ -19,7 +19,8 @@ def shown(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str | Pending):
-        return str(value) or '""'
+        text = str(value)
+        return text if text.isprintable() and text else json.dumps(text)
     return json.dumps(value, separators=(", ", ": "), sort_keys=True)
 
 
