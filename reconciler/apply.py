@@ -124,9 +124,9 @@ def _ready(run: _Run, waiting: dict[Ref, Change], needs: Mapping[Ref, frozenset[
         ]
         if failed:
             del waiting[ref]
-            reason = errors.ReconcileError(
-                f"not tried, because {failed[0].change.ref.address} is not in place"
-            )
+            blocker = failed[0].change
+            state = "is still there" if change.action is Action.DELETE else "is not in place"
+            reason = errors.ReconcileError(f"not tried, because {blocker.ref.address} {state}")
             run.outcomes[ref] = Outcome(change, Status.SKIPPED, error=reason)
             run.watcher.ended(run.outcomes[ref])
         elif needs[ref].isdisjoint(unfinished) and not (lane and lane in lanes):
@@ -195,7 +195,7 @@ def _replanned(run: _Run, change: Change) -> Change:
     if desired is None or change.action is Action.DELETE:
         return change
     after = diff(resolve(desired, _snapshot(run)), found)
-    if after.action is Action.REPLACE:
+    if after.action is Action.REPLACE and change.action is not Action.REPLACE:
         raise errors.Protected(
             f"{change.ref.address} changed while it was being updated, and would now be replaced: {after.reason}"
         )
@@ -226,14 +226,15 @@ def _raise_failure(run: _Run, waiting: Mapping[Ref, Change]) -> None:
         return
     done = sum(outcome.status is Status.DONE for outcome in run.outcomes.values())
     left = len(waiting) + sum(outcome.status in {Status.SKIPPED, Status.INTERRUPTED} for outcome in bad)
+    failed = [o.error for o in bad if o.status is Status.FAILED and o.error is not None]
     if run.cloud.stopped.is_set():
         flight = [o.change.ref.address for o in bad if o.status is Status.INTERRUPTED]
         in_flight = f"; in flight, and going on in Google Cloud: {', '.join(flight)}" if flight else ""
+        broken = f", {len(failed)} failed" if failed else ""
         raise errors.Interrupted(
-            f"interrupted: {done} changes done, {left} left{in_flight}",
+            f"interrupted: {done} changes done{broken}, {left} left{in_flight}",
             way_out="Run the same command again; it continues from here.",
         )
-    failed = [o.error for o in bad if o.status is Status.FAILED and o.error is not None]
     if done == 0 and len(failed) == 1:
         raise failed[0]
     listed = "\n".join(
