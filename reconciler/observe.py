@@ -37,7 +37,12 @@ def observe(
         return _read(cloud, kinds[ref.kind], ref)
 
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="read") as pool:
-        answers = list(pool.map(read, asked))
+        try:
+            answers = list(pool.map(read, asked))
+        except KeyboardInterrupt:
+            cloud.stopped.set()  # ends every wait before a further attempt
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
     failures = [answer for answer in answers if isinstance(answer, errors.ReconcileError)]
     if failures:
         raise _together(failures)
