@@ -70,13 +70,15 @@ def _run() -> int:
         return code if isinstance(code, int) else Exit.OK
     except ReconcileError as error:
         return _tell(error.message, error.way_out, error.exit_code)
-    except click.Abort:
+    except (click.Abort, KeyboardInterrupt) as error:
+        # click makes an Abort of Ctrl-C too; only one that a question raised is known to come before any write.
+        if isinstance(error.__cause__ or error, KeyboardInterrupt):
+            again = "Run the same command again; it continues from here."
+            return _tell("interrupted", again, Exit.INTERRUPTED)
         return _tell("interrupted; nothing was changed", "", Exit.INTERRUPTED)
     except click.ClickException as error:
         error.show()
         return Exit.UNCLASSIFIED
-    except KeyboardInterrupt:
-        return _tell("interrupted", "Run the same command again; it continues from here.", Exit.INTERRUPTED)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.UNCLASSIFIED

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import gc
 import os
+import socket
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from reconciler import errors
 from reconciler.gcp.cloud import Cloud
 from reconciler.spec.deployment import Deployment
 
 ENDPOINT = "MLFLOW_RECONCILE_ENDPOINT"
+LISTENS_WITHIN = 5
+"""Seconds."""
 
 
 def connect(deployment: Deployment, *, sandbox: bool) -> Cloud:
@@ -19,7 +23,7 @@ def connect(deployment: Deployment, *, sandbox: bool) -> Cloud:
     try:
         if sandbox:
             return Cloud(deployment.project, start_sandbox(deployment.project))
-        return Cloud(deployment.project, endpoint())
+        return Cloud(deployment.project, answering(endpoint()))
     finally:
         gc.enable()
 
@@ -31,6 +35,22 @@ def endpoint() -> str:
         raise errors.ReconcileError(
             f"{ENDPOINT} is {value!r}, which is no URL", way_out="Write it as http://HOST:PORT."
         )
+    return value
+
+
+def answering(value: str) -> str:
+    """*value* itself, once somebody listens there: a stand-in for Google Cloud is near, so nobody waits for it."""
+    if not value:
+        return value
+    url = urlsplit(value)
+    try:
+        address = (url.hostname or "", url.port or (443 if url.scheme == "https" else 80))
+        socket.create_connection(address, timeout=LISTENS_WITHIN).close()
+    except (OSError, ValueError) as error:
+        raise errors.Unreachable(
+            f"nobody answers at {value}, where {ENDPOINT} sends every call: {error}",
+            way_out=f"Start the sandbox (mlflow-reconcile sandbox start), or unset {ENDPOINT}.",
+        ) from error
     return value
 
 
