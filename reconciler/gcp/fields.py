@@ -65,10 +65,10 @@ def quantity(text: Any) -> str | None:
     if text in (None, ""):
         return None
     written = str(text)
-    for suffix, factor in _SUFFIXES.items():
-        if written.endswith(suffix):
-            return _bytes(Decimal(written.removesuffix(suffix)) * factor)
     try:
+        for suffix, factor in _SUFFIXES.items():
+            if written.endswith(suffix):
+                return _bytes(Decimal(written.removesuffix(suffix)) * factor)
         number = Decimal(written.removesuffix("m")) / (1000 if written.endswith("m") else 1)
     except InvalidOperation:
         return written
