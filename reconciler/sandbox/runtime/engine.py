@@ -129,36 +129,36 @@ class Engine:
 
     def run_task(
         self, name: str, who: Identity, template: Mapping[str, Any], variables: Mapping[str, str]
-    ) -> str:
-        """Run a task of a job to its end. Returns "" or why it failed; `name` is the task's full name."""
+    ) -> tuple[str, int]:
+        """Run a task of a job to its end. Returns "" or why it failed, and its exit code.
+
+        `name` is the task's full name; the log is that of `who`.
+        """
         container = container_of(template)
         log = self.log(who.name)
         try:
-            resolved = resolve(
-                self._world, self.databases, who.project, container, container.image, "Revision"
-            )
+            resolved = resolve(self._world, self.databases, who.project, container, container.image, "Job")
             running = containers.launch(self._world, who, container, resolved, variables, log)
         except (Unresolved, ContainerFailed) as error:
             log.write(str(error))
-            return str(error)
+            return str(error), 0
         self._tasks[name] = running
         try:
-            if not running.group.exited.wait(container.timeout):
-                containers.stop(running)
-                log.write(
-                    "Terminating task because it has reached the maximum timeout of "
-                    f"{container.timeout:g} seconds."
-                )
-                return "The configured timeout was reached."
+            in_time = running.group.exited.wait(container.timeout)
             code = containers.stop(running)
         finally:
             del self._tasks[name]
+        if not in_time:
+            log.write(
+                f"Terminating task because it has reached the maximum timeout of {container.timeout:g} seconds."
+            )
+            return "The configured timeout was reached.", code
         if running.over_limit.is_set():
-            return "Memory limit exceeded."
+            return "Memory limit exceeded.", code
         if code != 0:
             log.write(f"Container called exit({code}).")
-            return f"The container exited with an error: exit({code})."
-        return ""
+            return f"The container exited with an error: exit({code}).", code
+        return "", 0
 
     def cancel_task(self, name: str) -> None:
         """End a task that runs."""

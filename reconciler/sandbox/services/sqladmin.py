@@ -51,7 +51,7 @@ def methods(world: World) -> dict[str, Method]:
     def bound(function: Callable[[World, Request], Mapping[str, Any]]) -> Method:
         return lambda request: function(world, request)
 
-    return {name: bound(function) for name, function in found.items()}
+    return {f"sql.{name}": bound(function) for name, function in found.items()}
 
 
 def _flags(world: World, request: Request) -> dict[str, Any]:

@@ -20,7 +20,8 @@ KIND: Final = "sqladmin.backupRun"
 BACKUP: Final = "sqladmin.backup"
 RESTORE: Final = "sqladmin.restore"
 DELETE: Final = "sqladmin.deleteBackup"
-_DISCONNECT: Final = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'postgres' AND pid <> pg_backend_pid()"
+_DISCONNECT: Final = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE datname = 'postgres' AND pid <> pg_backend_pid()"""
 
 
 def register(world: World) -> None:

@@ -301,8 +301,14 @@ def _addresses(world: World, resource: Mapping[str, Any]) -> dict[str, Any]:
     if resource["settings"]["availabilityType"] == "REGIONAL":
         fields["secondaryGceZone"] = f"{resource['region']}-b"
         fields["failoverReplica"] = {"available": True}
+    if "serverCaCert" not in resource:
+        fields["serverCaCert"] = _certificate(world, resource)
+    return fields
+
+
+def _certificate(world: World, resource: Mapping[str, Any]) -> dict[str, Any]:
     certificate = next(iter(world.identities.certificates().values()))
-    fields["serverCaCert"] = {
+    return {
         "kind": "sql#sslCert",
         "cert": certificate,
         "certSerialNumber": "0",
@@ -312,7 +318,6 @@ def _addresses(world: World, resource: Mapping[str, Any]) -> dict[str, Any]:
         "instance": resource["name"],
         "sha1Fingerprint": hashlib.sha1(certificate.encode(), usedforsecurity=False).hexdigest(),
     }
-    return fields
 
 
 def _update_work(world: World, arguments: Mapping[str, Any]) -> None:

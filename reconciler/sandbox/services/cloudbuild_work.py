@@ -1,0 +1,231 @@
+"""What a build does: fetch the source, follow the Dockerfile, push the image, keep the log."""
+
+import re
+import shlex
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from reconciler.sandbox import blobs, objects
+from reconciler.sandbox.errors import ApiError
+from reconciler.sandbox.objects import OBJECT
+from reconciler.sandbox.operations import Progress
+from reconciler.sandbox.registry import push_image
+from reconciler.sandbox.runtime import images
+from reconciler.sandbox.runtime.images import BuildError, Image
+from reconciler.sandbox.store import Body
+from reconciler.sandbox.world import World
+
+BUILD: Final = "cloudbuild.build"
+RUN: Final = "cloudbuild.run"
+TYPE: Final = "type.googleapis.com/google.devtools.cloudbuild.v1."
+_REFERENCE: Final = re.compile(
+    r"(?P<region>[a-z0-9-]+)-docker\.pkg\.dev/(?P<project>[a-z0-9-]+)/(?P<repository>[a-z0-9-]+)/"
+    r"(?P<package>[a-z0-9._/-]+?)(?::(?P<tag>[\w][\w.-]{0,127}))?"
+)
+
+
+class _Cancelled(Exception):
+    """Somebody cancelled the build while it ran."""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """An image's name in Artifact Registry."""
+
+    repository: str
+    package: str
+    tag: str
+
+
+@dataclass(frozen=True)
+class _Command:
+    """What a `docker build` was told."""
+
+    tags: tuple[str, ...]
+    dockerfile: str
+    folder: str
+    arguments: Mapping[str, str]
+
+
+def register(world: World) -> None:
+    """Say what the operation of a build does."""
+    world.operations.register(RUN, lambda arguments, progress: _run(world, arguments["name"], progress))
+
+
+def image_of(reference: str) -> Reference | None:
+    """A reference of Artifact Registry, or None for any other."""
+    match = _REFERENCE.fullmatch(reference)
+    if match is None:
+        return None
+    repository = f"projects/{match['project']}/locations/{match['region']}/repositories/{match['repository']}"
+    return Reference(repository, match["package"], match["tag"] or "latest")
+
+
+def _run(world: World, name: str, progress: Progress) -> Mapping[str, Any]:
+    build = world.store.get(BUILD, name)
+    if build is None:
+        raise ApiError(404, "Requested entity was not found.")
+    log = _Log(world, name)
+
+    def mark(**fields: Any) -> Body:
+        def change(body: Body) -> Body:
+            return body if body["status"] == "CANCELLED" else {**body, **fields}
+
+        changed = world.store.update(BUILD, name, change)
+        progress({"@type": f"{TYPE}BuildOperationMetadata", "build": changed})
+        return changed
+
+    mark(status="WORKING", startTime=world.now())
+    try:
+        results = _build(world, build, log)
+    except _Cancelled:
+        _finish_log(world, build, log)
+        mark()
+        raise ApiError(499, "Build cancelled.", rpc_status="CANCELLED") from None
+    except BuildError as error:
+        log.write(f'ERROR: build step 0 "gcr.io/cloud-builders/docker" failed: {error}')
+        _finish_log(world, build, log)
+        failure = {"type": "USER_BUILD_STEP", "detail": f"Build step failure: {error}"}
+        mark(status="FAILURE", finishTime=world.now(), statusDetail=failure["detail"], failureInfo=failure)
+        text = f"Build failed; check build logs for details: {error}"
+        raise ApiError(500, text, rpc_status="UNKNOWN") from error
+    log.write("DONE")
+    _finish_log(world, build, log)
+    done = mark(status="SUCCESS", finishTime=world.now(), results=results)
+    return {"@type": f"{TYPE}Build", **done}
+
+
+class _Log:
+    """The log of one build; writing to it notices that the build was cancelled."""
+
+    def __init__(self, world: World, name: str) -> None:
+        self._world = world
+        self._name = name
+        self.path = world.home / "logs" / f"build-{name.rsplit('/', 1)[-1]}.log"
+        self.path.unlink(missing_ok=True)
+
+    def write(self, line: str) -> None:
+        with self.path.open("a") as file:
+            file.write(line + "\n")
+        build = self._world.store.get(BUILD, self._name)
+        if build is None or build["status"] == "CANCELLED":
+            raise _Cancelled
+
+
+def _build(world: World, build: Body, log: _Log) -> dict[str, Any]:
+    log.write(f'starting build "{build["id"]}"\n\nFETCHSOURCE')
+    made: dict[str, Image] = {}
+    with tempfile.TemporaryDirectory(prefix="mlr-build-") as work:
+        context = Path(work) / "context"
+        context.mkdir()
+        images.unpack(_source(world, build), context)
+        for number, step in enumerate(build["steps"]):
+            command = _command(step.get("args", ()))
+            log.write(f"BUILD\nStep #{number}: docker {shlex.join(step.get('args', ()))}")
+            folder = (context / step.get("dir", "") / command.folder).resolve()
+            if not folder.is_relative_to(context.resolve()) or not folder.is_dir():
+                raise BuildError(f"unable to prepare context: path {command.folder!r} not found")
+            image = images.build(
+                folder, command.dockerfile, command.arguments, world.home / "images", log.write
+            )
+            log.write(f"Successfully built {image.digest}")
+            made |= dict.fromkeys(command.tags, image)
+    log.write("PUSH")
+    pushed = [_push(world, build, name, made, log) for name in build.get("images", ())]
+    return {"images": pushed, "buildStepImages": ["" for _ in build["steps"]]}
+
+
+def _source(world: World, build: Body) -> Path:
+    """The source's file, kept beside the build. Raises BuildError where there is none, or it may not be read."""
+    source = build["source"]["storageSource"]
+    bucket, name = str(source.get("bucket", "")), str(source.get("object", ""))
+    body = world.store.get(OBJECT, f"{bucket}/{name}")
+    account = build["serviceAccount"].rsplit("/", 1)[-1]
+    places = [f"buckets/{bucket}", f"projects/{build['projectId']}"]
+    if not world.policies.allowed(f"serviceAccount:{account}", "storage.objects.get", places):
+        raise BuildError(
+            f"fetching storage source: {account} does not have storage.objects.get access to the Google Cloud Storage "
+            f"object. Permission 'storage.objects.get' denied on resource (or it may not exist): gs://{bucket}/{name}"
+        )
+    if body is None:
+        raise BuildError(f"fetching storage source: the object gs://{bucket}/{name} does not exist")
+    kept = world.home / "builds" / f"{build['id']}.tgz"
+    kept.parent.mkdir(exist_ok=True)
+    shutil.copyfile(world.home / "objects" / body["file"], kept)
+    return kept
+
+
+def _command(words: Sequence[str]) -> _Command:
+    tags: list[str] = []
+    arguments: dict[str, str] = {}
+    dockerfile, folder = "Dockerfile", ""
+    rest = [word for word in words if word not in ("build", "buildx")]
+    while rest:
+        word, _, given = rest.pop(0).partition("=")
+        if word in ("-t", "--tag", "-f", "--file", "--build-arg", "--platform"):
+            value = given or (rest.pop(0) if rest else "")
+            if word in ("-t", "--tag"):
+                tags.append(value)
+            elif word in ("-f", "--file"):
+                dockerfile = value
+            elif word == "--build-arg":
+                key, _, text = value.partition("=")
+                arguments[key] = text
+            elif value != "linux/amd64":
+                raise BuildError(f"the platform {value} is not built here, only linux/amd64")
+        elif word in ("--no-cache", "--pull", "--quiet", "-q"):
+            continue
+        elif word.startswith("-") or folder:
+            raise BuildError(f"docker build: {word} is not understood")
+        else:
+            folder = word
+    if not folder:
+        raise BuildError("docker build: there is no context")
+    return _Command(tuple(tags), dockerfile, folder, arguments)
+
+
+def _push(world: World, build: Body, name: str, made: Mapping[str, Image], log: _Log) -> dict[str, Any]:
+    image, reference = made.get(name), image_of(name)
+    start = world.now()
+    if image is None or reference is None:
+        raise BuildError(f"An image does not exist locally with the tag: {name}")
+    account = build["serviceAccount"].rsplit("/", 1)[-1]
+    permission = "artifactregistry.repositories.uploadArtifacts"
+    places = [reference.repository, "/".join(reference.repository.split("/")[:2])]
+    if not world.policies.allowed(f"serviceAccount:{account}", permission, places):
+        raise BuildError(
+            f'denied: Permission "{permission}" denied on resource "{reference.repository}" (or it may not exist)'
+        )
+    try:
+        push_image(
+            world,
+            reference.repository,
+            reference.package,
+            image.digest,
+            (reference.tag,),
+            size_bytes=images.size(image),
+        )
+    except ApiError as error:
+        raise BuildError(f"name unknown: {error.message}") from error
+    log.write(f"{reference.tag}: digest: {image.digest}")
+    return {"name": name, "digest": image.digest, "pushTiming": {"startTime": start, "endTime": world.now()}}
+
+
+def _finish_log(world: World, build: Body, log: _Log) -> None:
+    """Put the log into the bucket that the build names."""
+    place = str(build.get("logsBucket", "")).removeprefix("gs://").strip("/")
+    if not place:
+        return
+    name, _, folder = place.partition("/")
+    bucket = world.store.get("storage.bucket", name)
+    if bucket is None:
+        return
+    key = f"{folder}/log-{build['id']}.txt".lstrip("/")
+    written = blobs.write(world.home, [log.path.read_bytes()])
+    body = objects.made(bucket, key, {"contentType": "text/plain"}, written, world.clock(), None)
+    body["file"] = blobs.settle(world.home, name, written.path)
+    world.store.put(OBJECT, f"{name}/{key}", body)
