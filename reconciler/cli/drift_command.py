@@ -21,9 +21,10 @@ def command(context: click.Context, specs: tuple[str, ...], style: str, sandbox:
     from reconciler.pipeline import survey
     from reconciler.render.json import document
     from reconciler.render.values import summary_of_drift
+    from reconciler.spec.files import spec_files
     from reconciler.spec.load import load
 
-    deployments = [load(path) for path in session.spec_files(specs)]
+    deployments = [load(path) for path in spec_files(specs)]
     plans = [survey(session.connect(deployment, sandbox=sandbox), deployment) for deployment in deployments]
     if style == "json":
         documents = [document(plan) for plan in plans]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import os
 import socket
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from reconciler import errors
@@ -66,19 +65,3 @@ def start_sandbox(project: str) -> str:
     except SandboxError as error:
         raise errors.ReconcileError(error.message, way_out=error.way_out) from error
     return running.endpoint
-
-
-def spec_files(paths: tuple[str, ...]) -> list[str]:
-    """*paths* with each folder replaced by the specs in it, in order."""
-    found: list[str] = []
-    for path in paths:
-        if Path(path).is_dir():
-            inside = sorted(str(p) for p in Path(path).iterdir() if p.suffix in {".yaml", ".yml"})
-            if not inside:
-                raise errors.SpecInvalid(
-                    f"{path}: this folder holds no .yaml file", way_out="Name a spec or a folder of specs."
-                )
-            found += inside
-        else:
-            found.append(path)
-    return found

@@ -17,7 +17,7 @@ from reconciler.errors import Exit
 @click.pass_context
 def command(context: click.Context, specs: tuple[str, ...], style: str) -> None:
     """Check each SPEC (or every spec of a folder) and report everything that is wrong at once."""
-    from reconciler.cli.session import spec_files
+    from reconciler.spec.files import spec_files
     from reconciler.spec.finding import Finding
     from reconciler.spec.load import read
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
+
+from reconciler.errors import SpecInvalid
 
 PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -28,3 +31,19 @@ def image_folder() -> Path:
 def specs_folder() -> Path:
     """The example specs."""
     return data_path("specs")
+
+
+def spec_files(paths: Iterable[str]) -> list[str]:
+    """*paths* with each folder replaced by the specs in it, in order. Raises SpecInvalid for a folder without any."""
+    found: list[str] = []
+    for path in paths:
+        if not Path(path).is_dir():
+            found.append(path)
+            continue
+        inside = sorted(str(p) for p in Path(path).iterdir() if p.suffix in {".yaml", ".yml"})
+        if not inside:
+            raise SpecInvalid(
+                f"{path}: this folder holds no .yaml file", way_out="Name a spec or a folder of specs."
+            )
+        found += inside
+    return found
