@@ -57,11 +57,15 @@ def prepare(
     environment = environments.provide(image.steps, log)
     # In a container /tmp is its own, and in memory.
     mounts = {"/tmp": places.folder / "tmp", **places.mounts}  # noqa: S108 - the image's path, not this machine's
-    image_env = {name: _in_image(value, image, root, environment) for name, value in image.env.items()}
-    del image_env["PATH"]
+    image_env = {
+        name: _in_image(_mounted(value, mounts), image, root, environment)
+        for name, value in image.env.items()
+        if name != "PATH"
+    }
+    own_env = {name: _mounted(value, mounts) for name, value in container.env.items()}
     private = {"HOME": str(places.folder / "home"), "TMPDIR": str(places.folder / "tmp")}
-    named = {**private, **image_env, **container.env, **resolved}
-    env = {**{name: _mounted(value, mounts) for name, value in named.items()}, **platform}
+    # A secret's value is nobody's path, and what is a path of this machine already is not mapped again.
+    env = {**private, **image_env, **own_env, **resolved, **platform}
     env.setdefault("PATH", _search_path(image, root, environment))
     words = [*(container.command or image.entrypoint), *_arguments(image, container)]
     if not words:
@@ -120,8 +124,9 @@ def _in_image(text: str, image: Image, root: Path, environment: Path) -> str:
 
 
 def _mounted(text: str, mounts: Mapping[str, Path]) -> str:
-    """The text with every mount path replaced by the folder that stands for it."""
-    for mount in sorted(mounts, key=len, reverse=True):
-        pattern = re.compile(r"(?<![\w/.-])" + re.escape(mount) + r"(?=[^\w.-]|$)")
-        text = pattern.sub(lambda _, place=mounts[mount]: str(place), text)
-    return text
+    """The text with every mount path replaced by the folder that stands for it, in one go: the folder's own path
+    may begin with another mount path.
+    """
+    longest_first = "|".join(re.escape(mount) for mount in sorted(mounts, key=len, reverse=True))
+    pattern = re.compile(rf"(?<![\w/.-])({longest_first})(?=[^\w.-]|$)")
+    return pattern.sub(lambda match: str(mounts[match.group(1)]), text)
