@@ -190,7 +190,7 @@ def _described(api: str, version: str, below: str, one: Mapping[str, Any], schem
     return Described(
         api=api,
         version=version,
-        method_id=one["id"].removeprefix(f"{api}."),
+        method_id=one["id"].partition(".")[2],
         http_method=one["httpMethod"],
         path="/" + below + one["path"],
         parameters=one.get("parameters", {}),

@@ -13,7 +13,7 @@ from __future__ import annotations
 import threading
 import traceback
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from reconciler.sandbox.errors import ApiError, rpc
 from reconciler.sandbox.store import Body, Exists, Missing, Store
@@ -23,7 +23,8 @@ Progress = Callable[[Mapping[str, Any]], None]
 """Replaces the metadata of a longrunning operation, or merges fields into a sql operation."""
 Work = Callable[[Mapping[str, Any], Progress], Mapping[str, Any] | None]
 """(arguments, progress) -> the response of a longrunning operation, or extra fields of a sql one. Raises ApiError."""
-KIND = "operation"
+KIND: Final = "operation"
+LOCK: Final = "operation.lock"
 
 
 class Operations:
@@ -70,6 +71,8 @@ class Operations:
             if lock and (other := self.running(lock)):
                 raise Busy(other)
             self._store.create(KIND, name, record)
+            if lock:
+                self._store.put(LOCK, lock, {"operation": name})
         self._spawn(name)
         return first
 
@@ -101,10 +104,8 @@ class Operations:
 
     def running(self, lock: str) -> str | None:
         """The name of the operation that holds *lock*, or None."""
-        for name, record in self._store.list(KIND):
-            if record["lock"] == lock and not record["done"]:
-                return name
-        return None
+        held = self._store.get(LOCK, lock)
+        return None if held is None else held["operation"]
 
     def wait(self, name: str, seconds: float) -> dict[str, Any] | None:
         """The wire form once the operation is done or *seconds* are over."""
@@ -162,7 +163,10 @@ class Operations:
             wire.update(_sql_end(answer, error, self._now()) if sql else _longrunning_end(answer, error))
             return {**current, "wire": wire, "done": True}
 
-        self._store.update(KIND, name, close)
+        with self._store.transaction():
+            self._store.update(KIND, name, close)
+            if record["lock"]:
+                self._store.delete(LOCK, record["lock"])
 
     def _progress(self, name: str, *, sql: bool) -> Progress:
         def report(fields: Mapping[str, Any]) -> None:

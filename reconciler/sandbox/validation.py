@@ -37,7 +37,8 @@ _NUMBERS: Final[dict[str, dict[int, str]]] = {
         3: "BETA",
         4: "GA",
         5: "DEPRECATED",
-    }
+    },
+    "SECRET_TYPE_UNSPECIFIED": {50: "OTHER"},
 }
 _ROOTS: Final = {"sqladmin": "body"}
 
