@@ -62,10 +62,9 @@ def prepare(
         for name, value in image.env.items()
         if name != "PATH"
     }
-    own_env = {name: _mounted(value, mounts) for name, value in container.env.items()}
+    named = {name: _mounted(value, mounts) for name, value in {**container.env, **resolved}.items()}
     private = {"HOME": str(places.folder / "home"), "TMPDIR": str(places.folder / "tmp")}
-    # A secret's value is nobody's path, and what is a path of this machine already is not mapped again.
-    env = {**private, **image_env, **own_env, **resolved, **platform}
+    env = {**private, **image_env, **named, **platform}
     env.setdefault("PATH", _search_path(image, root, environment))
     words = [*(container.command or image.entrypoint), *_arguments(image, container)]
     if not words:

@@ -166,6 +166,8 @@ class H1Connection:
             if isinstance(error, TimeoutError):
                 raise
             raise UpstreamError(f"the container broke off its answer: {error}") from error
+        # read1 does not notice the end of a body of known length, and the connection waits for it.
+        answer.close()
         self._busy = False
 
 

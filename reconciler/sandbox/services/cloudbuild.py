@@ -28,7 +28,7 @@ def methods(world: World) -> dict[str, Method]:
     register(world)
     found: dict[str, Callable[[World, Request], Mapping[str, Any]]] = {
         "create": _create,
-        "get": lambda world, request: _find(world, request),
+        "get": _find,
         "list": _list,
         "cancel": _cancel,
     }
