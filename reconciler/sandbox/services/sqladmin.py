@@ -51,7 +51,8 @@ def methods(world: World) -> dict[str, Method]:
     def bound(function: Callable[[World, Request], Mapping[str, Any]]) -> Method:
         return lambda request: function(world, request)
 
-    return {f"sql.{name}": bound(function) for name, function in found.items()}
+    # v1beta4 calls its methods "instances.get", v1 "sql.instances.get".
+    return {f"{head}{name}": bound(function) for head in ("", "sql.") for name, function in found.items()}
 
 
 def _flags(world: World, request: Request) -> dict[str, Any]:
