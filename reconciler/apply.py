@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -66,14 +66,13 @@ class Watcher(Protocol):
 
 @dataclass
 class _Run:
-    """The state of one apply: what is known by now, what is done, what is being done."""
+    """The state of one apply: what is known by now, and what is done. Written by every thread, under *lock*."""
 
     cloud: Cloud
     kinds: Mapping[str, Kind]
     watcher: Watcher
     observed: dict[Ref, Observed]
     outcomes: dict[Ref, Outcome]
-    running: dict[Future[Outcome], Change] = field(default_factory=dict[Future[Outcome], Change])
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -81,6 +80,9 @@ def apply(
     cloud: Cloud, plan: Plan, kinds: Mapping[str, Kind], watcher: Watcher, outcomes: dict[Ref, Outcome]
 ) -> None:
     """Carry *plan* out, noting each end in *outcomes*, which the caller has even when this raises.
+
+    Once the cloud is `stopped` nothing new is started and every wait ends; an exception thrown in from a signal
+    instead could hit between a thread's start and the note that it runs.
 
     Raises `Protected` before the first write where a guard stands in the way; afterwards `PartlyApplied`,
     `Interrupted`, or the one error where nothing was changed at all.
@@ -91,29 +93,29 @@ def apply(
     waiting = {change.ref: change for change in plan.changes if change.action in CHANGING}
     needs = order_of_work(plan.changes)
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="write") as pool:
-        try:
-            _carry_out(run, pool, waiting, needs)
-        except KeyboardInterrupt:
-            cloud.stopped.set()
-            _collect(run, wait(run.running).done)
-    _raise_failure(run, waiting)
+        _carry_out(run, pool, waiting, needs)
+    _raise_failure(run, len(plan.wanted))
 
 
 def _carry_out(
     run: _Run, pool: ThreadPoolExecutor, waiting: dict[Ref, Change], needs: Mapping[Ref, frozenset[Ref]]
 ) -> None:
-    while waiting or run.running:
-        for change in _ready(run, waiting, needs):
+    running: dict[Future[None], Change] = {}
+    while running or (waiting and not run.cloud.stopped.is_set()):
+        for change in _ready(run, waiting, running.values(), needs):
             del waiting[change.ref]
-            run.running[pool.submit(_one, run, change)] = change
-        if run.running:
-            _collect(run, wait(run.running, return_when=FIRST_COMPLETED, timeout=1).done)
+            running[pool.submit(_one, run, change)] = change
+        for future in wait(running, return_when=FIRST_COMPLETED, timeout=1).done:
+            del running[future]
+            future.result()
 
 
-def _ready(run: _Run, waiting: dict[Ref, Change], needs: Mapping[Ref, frozenset[Ref]]) -> list[Change]:
+def _ready(
+    run: _Run, waiting: dict[Ref, Change], running: Collection[Change], needs: Mapping[Ref, frozenset[Ref]]
+) -> list[Change]:
     """The changes that can start now; those that never can are ended as skipped."""
-    lanes = {change.desired.lane for change in run.running.values() if change.desired}
-    unfinished = set(waiting) | {change.ref for change in run.running.values()}
+    lanes = {change.desired.lane for change in running if change.desired}
+    unfinished = set(waiting) | {change.ref for change in running}
     chosen: list[Change] = []
     for ref, change in list(waiting.items()):
         lane = change.desired.lane if change.desired else ""
@@ -127,21 +129,22 @@ def _ready(run: _Run, waiting: dict[Ref, Change], needs: Mapping[Ref, frozenset[
             blocker = failed[0].change
             state = "is still there" if change.action is Action.DELETE else "is not in place"
             reason = errors.ReconcileError(f"not tried, because {blocker.ref.address} {state}")
-            run.outcomes[ref] = Outcome(change, Status.SKIPPED, error=reason)
-            run.watcher.ended(run.outcomes[ref])
+            _end(run, Outcome(change, Status.SKIPPED, error=reason))
         elif needs[ref].isdisjoint(unfinished) and not (lane and lane in lanes):
             chosen.append(change)
             lanes.add(lane)
     return chosen
 
 
-def _collect(run: _Run, done: set[Future[Outcome]]) -> None:
-    for future in done:
-        change = run.running.pop(future)
-        run.outcomes[change.ref] = future.result()
+def _end(run: _Run, outcome: Outcome) -> None:
+    with run.lock:
+        run.outcomes[outcome.change.ref] = outcome
+    run.watcher.ended(outcome)
 
 
-def _one(run: _Run, change: Change) -> Outcome:
+def _one(run: _Run, change: Change) -> None:
+    if run.cloud.stopped.is_set():
+        return  # it was queued when the interruption came
     started = time.monotonic()
     run.cloud.report_to(lambda text: run.watcher.noted(change, text))
     run.watcher.started(change)
@@ -152,8 +155,7 @@ def _one(run: _Run, change: Change) -> Outcome:
         outcome = Outcome(change, Status.INTERRUPTED, time.monotonic() - started, error)
     except errors.ReconcileError as error:
         outcome = Outcome(change, Status.FAILED, time.monotonic() - started, error)
-    run.watcher.ended(outcome)
-    return outcome
+    _end(run, outcome)
 
 
 def _write(run: _Run, change: Change) -> None:
@@ -220,13 +222,14 @@ def _snapshot(run: _Run) -> dict[Ref, Observed]:
         return dict(run.observed)
 
 
-def _raise_failure(run: _Run, waiting: Mapping[Ref, Change]) -> None:
+def _raise_failure(run: _Run, wanted: int) -> None:
+    """Say what did not happen of the *wanted* changes; nothing where all are done."""
     bad = [o for o in run.outcomes.values() if o.status is not Status.DONE]
-    if not bad and not waiting:
+    done = len(run.outcomes) - len(bad)
+    if done == wanted:
         return
-    done = sum(outcome.status is Status.DONE for outcome in run.outcomes.values())
-    left = len(waiting) + sum(outcome.status in {Status.SKIPPED, Status.INTERRUPTED} for outcome in bad)
     failed = [o.error for o in bad if o.status is Status.FAILED and o.error is not None]
+    left = wanted - done - len(failed)
     if run.cloud.stopped.is_set():
         flight = [o.change.ref.address for o in bad if o.status is Status.INTERRUPTED]
         in_flight = f"; in flight, and going on in Google Cloud: {', '.join(flight)}" if flight else ""

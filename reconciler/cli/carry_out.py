@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Generator
+from contextlib import contextmanager
+from types import FrameType
+
 import click
 
 from reconciler.apply import Outcome, Status, apply
@@ -17,7 +22,7 @@ def carry_out(cloud: Cloud, plan: Plan) -> None:
     """Apply *plan* with live progress; the recap is the one Ansible users know."""
     outcomes: dict[Ref, Outcome] = {}
     try:
-        with watching() as watcher:
+        with _stoppable(cloud), watching() as watcher:
             apply(cloud, plan, BY_NAME, watcher, outcomes)
     finally:
         done = sum(outcome.status is Status.DONE for outcome in outcomes.values())
@@ -25,3 +30,18 @@ def carry_out(cloud: Cloud, plan: Plan) -> None:
         ok = plan.count(Action.KEEP) + done
         left = len(plan.wanted) - done - failed
         click.echo(f"{plan.deployment} : ok={ok} changed={done} failed={failed} skipped={left}", err=True)
+
+
+@contextmanager
+def _stoppable(cloud: Cloud) -> Generator[None]:
+    """Ctrl-C, and SIGTERM as CI runners send it, end the run between two steps instead of in the midst of one."""
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        cloud.stopped.set()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, previous in before.items():
+            signal.signal(number, previous)
