@@ -1,0 +1,174 @@
+"""The difference between desired and observed: one change per resource."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from reconciler.change import Action, FieldChange
+from reconciler.diff import KEPT_DATA, KEPT_SHARED, diff, resolve
+from reconciler.model import Origin, Pending
+from tests.builders import ref, seen, want
+
+DIGEST = Pending(ref("image"), "digest", "host/server@{}")
+
+
+def test_what_is_as_wanted_is_kept() -> None:
+    """Equal fields are no change, and carry no field changes."""
+    change = diff(want("a", {"size": 1}), seen("a", {"size": 1}))
+    assert (change.action, change.fields) == (Action.KEEP, ())
+
+
+def test_what_the_spec_says_nothing_about_is_no_difference() -> None:
+    """Fields that only Google Cloud has are not ours."""
+    assert diff(want("a", {"size": 1}), seen("a", {"size": 1, "color": "red"})).action is Action.KEEP
+
+
+def test_what_is_not_there_is_created_with_every_field_that_is_set() -> None:
+    """A creation lists what it sets; a field that is not set is not listed."""
+    change = diff(want("a", {"size": 1, "color": None}), None)
+    assert change.action is Action.CREATE
+    assert change.fields == (FieldChange("size", None, 1),)
+
+
+def test_only_the_differing_fields_are_updated() -> None:
+    """An update names old and new of what differs, and nothing else."""
+    change = diff(want("a", {"size": 2, "color": "red"}), seen("a", {"size": 1, "color": "red"}))
+    assert change.action is Action.UPDATE
+    assert change.fields == (FieldChange("size", 1, 2),)
+
+
+@pytest.mark.parametrize(("wanted", "found"), [(None, "x"), ("x", None), (False, True), (0, 1), ([], ["a"])])
+def test_an_empty_value_is_a_value(wanted: Any, found: Any) -> None:
+    """Unset, false, zero and empty differ from something, both ways."""
+    assert diff(want("a", {"f": wanted}), seen("a", {"f": found})).action is Action.UPDATE
+
+
+def test_a_field_that_google_cloud_leaves_out_is_one_that_is_not_set() -> None:
+    """Wanting a field unset where it does not exist is no change."""
+    assert diff(want("a", {"f": None}), seen("a", {})).action is Action.KEEP
+
+
+def test_a_fixed_field_forces_replacement() -> None:
+    """A field that cannot change on a live resource replaces it, and says which field that was."""
+    change = diff(
+        want("a", {"region": "b", "size": 2}, fixed=frozenset({"region"})),
+        seen("a", {"region": "a", "size": 1}),
+    )
+    assert change.action is Action.REPLACE
+    assert change.reason == "region cannot change on a live resource"
+    assert [f.field for f in change.fields if f.forces_replacement] == ["region"]
+
+
+@pytest.mark.parametrize("guard", ["holds_data", "permanent", "empties"])
+def test_what_holds_data_is_never_replaced(guard: str) -> None:
+    """A replacement that would lose something is blocked, not planned silently."""
+    facts: dict[str, Any] = {guard: True}
+    wanted = want("a", {"region": "b"}, fixed=frozenset({"region"}), **facts)
+    change = diff(wanted, seen("a", {"region": "a"}))
+    assert "fake.thing/a" in change.blocked
+
+
+def test_a_replacement_that_loses_nothing_is_not_blocked() -> None:
+    """Only data stands in the way of a replacement."""
+    assert diff(want("a", {"r": 1}, fixed=frozenset({"r"})), seen("a", {"r": 2})).blocked == ""
+
+
+@pytest.mark.parametrize(("found", "action"), [(9, Action.UPDATE), (10, Action.KEEP), (20, Action.KEEP)])
+def test_more_than_a_floor_is_as_good(found: int, action: Action) -> None:
+    """A disk that has grown by itself is no difference; one that is too small is."""
+    assert (
+        diff(want("a", {"disk": 10}, floors=frozenset({"disk"})), seen("a", {"disk": found})).action is action
+    )
+
+
+def test_a_floor_without_a_number_is_a_difference() -> None:
+    """A floor compares numbers; where there is none, plain equality decides."""
+    change = diff(want("a", {"disk": 10}, floors=frozenset({"disk"})), seen("a", {}))
+    assert change.fields == (FieldChange("disk", None, 10),)
+
+
+def test_under_a_complete_prefix_an_unknown_field_is_a_difference() -> None:
+    """Where everything is ours, what we do not know is taken away; elsewhere it stays."""
+    change = diff(
+        want("a", {"env.A": "1"}, complete=("env.",)),
+        seen("a", {"env.A": "1", "env.B": "2", "labels.x": "y"}),
+    )
+    assert change.fields == (FieldChange("env.B", "2", None),)
+
+
+def test_a_field_carries_its_origin_and_effect() -> None:
+    """Who asks for a field and what that does travel with the change; the key "" speaks for the rest."""
+    size, whole = Origin("s.yaml", 7, "size"), Origin("s.yaml", 1, "name")
+    wanted = want(
+        "a",
+        {"size": 2, "color": "red"},
+        origins={"": whole, "size": size},
+        effects={"size": "restarts", "color": "restarts"},
+    )
+    change = diff(wanted, seen("a", {"size": 1, "color": "blue"}))
+    assert [f.origin for f in change.fields] == [size, whole]
+    assert change.effects == ("restarts",)
+
+
+def test_what_is_not_wanted_and_not_there_is_kept() -> None:
+    """Nothing to do about nothing."""
+    assert diff(want("a", None), None).action is Action.KEEP
+
+
+def test_what_is_no_longer_wanted_is_deleted() -> None:
+    """Desired as absent means that it goes."""
+    change = diff(want("a", None), seen("a", {}))
+    assert (change.action, change.reason, change.blocked) == (Action.DELETE, "no longer wanted", "")
+
+
+def test_data_is_left_in_place() -> None:
+    """What holds data stays when it is no longer wanted, and the plan says so."""
+    change = diff(want("a", None, holds_data=True), seen("a", {}))
+    assert (change.action, change.reason) == (Action.KEEP, KEPT_DATA)
+
+
+def test_data_goes_when_that_is_asked_for() -> None:
+    """With delete_data, what holds data is deleted like anything else."""
+    assert diff(want("a", None, holds_data=True), seen("a", {}), delete_data=True).action is Action.DELETE
+
+
+def test_what_others_may_use_is_never_deleted() -> None:
+    """Permanent things stay even when data may go."""
+    change = diff(want("a", None, permanent=True), seen("a", {}), delete_data=True)
+    assert (change.action, change.reason) == (Action.KEEP, KEPT_SHARED)
+
+
+@pytest.mark.parametrize(("protection", "blocked"), [(True, True), (False, False), (None, False)])
+def test_a_guard_that_is_on_blocks_the_deletion(protection: bool | None, blocked: bool) -> None:
+    """Deletion protection on the live resource is respected, delete_data or not."""
+    wanted = want("a", None, holds_data=True, guard="protection")
+    change = diff(wanted, seen("a", {"protection": protection}), delete_data=True)
+    assert bool(change.blocked) is blocked
+
+
+def test_a_policy_that_nobody_wants_and_that_is_not_there_is_kept() -> None:
+    """Of a policy whose resource is gone, nothing has to be taken away."""
+    assert diff(want("a", {"role member": None}, empties=True), None).action is Action.KEEP
+
+
+def test_a_policy_with_a_grant_is_created() -> None:
+    """One grant that is wanted is enough to write the policy."""
+    change = diff(want("a", {"r m": "granted", "r n": None}, empties=True), None)
+    assert change.action is Action.CREATE
+    assert [f.field for f in change.fields] == ["r m"]
+
+
+def test_a_pending_value_is_filled_in_once_its_source_is_there() -> None:
+    """What another resource tells goes into the template."""
+    wanted = resolve(want("a", {"image": DIGEST}), {ref("image"): seen("image", {"digest": "sha256:1"})})
+    assert wanted.body == {"image": "host/server@sha256:1"}
+
+
+@pytest.mark.parametrize("source", [{}, {ref("image"): seen("image", {"digest": None})}])
+def test_a_pending_value_stays_pending_until_then(source: Any) -> None:
+    """Without the source, or without its field, the value stays what it is, and differs from what is there."""
+    wanted = resolve(want("a", {"image": DIGEST}), source)
+    assert wanted.body == {"image": DIGEST}
+    assert diff(wanted, seen("a", {"image": "host/server@sha256:0"})).action is Action.UPDATE
