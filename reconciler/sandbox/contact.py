@@ -16,9 +16,11 @@ from reconciler.sandbox.errors import SandboxError
 POLL_SECONDS: Final = 0.02
 
 
-def ask(port: int, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
+def ask(
+    port: int, method: str, path: str, body: Mapping[str, Any] | None = None, *, seconds: float = 10.0
+) -> dict[str, Any] | None:
     """The JSON answer of whatever listens on *port*; None where nothing sensible does."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=seconds)
     try:
         connection.request(method, path, json.dumps(body or {}) if method == "POST" else None)
         answer = json.loads(connection.getresponse().read())
@@ -31,14 +33,13 @@ def ask(port: int, method: str, path: str, body: Mapping[str, Any] | None = None
 
 def check_port(port: int) -> None:
     """Raise SandboxError where *port* cannot be listened on; says whose it is where that is a sandbox's."""
-    answer = ask(port, "GET", "/sandbox/v1/status")
-    if answer is not None and "home" in answer:
-        text = f"Port {port} belongs to the sandbox of {answer['home']}."
-        raise SandboxError(text, "Choose another port with --port.")
     try:
         socket.create_server(("127.0.0.1", port)).close()
     except (OSError, OverflowError) as error:
         text = f"Port {port} cannot be used: {getattr(error, 'strerror', None) or error}."
+        answer = ask(port, "GET", "/sandbox/v1/status", seconds=1.0) or {}
+        if "home" in answer:
+            text = f"Port {port} belongs to the sandbox of {answer['home']}."
         raise SandboxError(text, "Choose another port with --port.") from error
 
 
