@@ -1,0 +1,130 @@
+"""The table of retry policies: what is asked again, what is not, and for how long. Time is made up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+
+import pytest
+import tenacity
+
+from reconciler import errors
+from reconciler.gcp import retries
+from reconciler.gcp.retries import AFTER_ENABLING, IAM, ONCE, READ, SQL, Policy
+
+BUSY_429 = errors.Unavailable("slow down", status=429)
+BROKEN_500 = errors.Unavailable("oops", status=500)
+BUSY_503 = errors.Unavailable("not now", status=503)
+RESET = errors.Unreachable("connection reset")
+MOVED = errors.VersionMoved("moved")
+NEW_MEMBER = errors.Refused("Service account x does not exist.")
+WRONG = errors.Refused("Invalid value")
+SQL_BUSY = errors.Busy("another operation")
+DISABLED = errors.ApiDisabled("disabled")
+FORBIDDEN = errors.PermissionMissing("no")
+TAKEN = errors.AlreadyThere("taken")
+ALL = [BUSY_429, BROKEN_500, BUSY_503, RESET, MOVED, NEW_MEMBER, WRONG, SQL_BUSY, DISABLED, FORBIDDEN, TAKEN]
+
+TABLE = {
+    "READ": (READ, [BUSY_429, BROKEN_500, BUSY_503, RESET]),
+    "ONCE": (ONCE, [BUSY_429, BUSY_503]),
+    "AFTER_ENABLING": (AFTER_ENABLING, [DISABLED]),
+    "IAM": (IAM, [BUSY_429, BROKEN_500, BUSY_503, RESET, MOVED, NEW_MEMBER]),
+    "SQL": (SQL, [BUSY_429, BROKEN_500, BUSY_503, RESET, SQL_BUSY]),
+}
+
+
+@dataclass
+class Clock:
+    """A clock that only pauses move."""
+
+    now: float = 0.0
+    pauses: list[float] = field(default_factory=list[float])
+
+    def monotonic(self) -> float:
+        """The time."""
+        return self.now
+
+    def pause(self, seconds: float) -> None:
+        """Let *seconds* pass at once."""
+        self.pauses.append(seconds)
+        self.now += seconds
+
+
+@pytest.fixture(name="clock")
+def _clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(tenacity, "time", SimpleNamespace(monotonic=clock.monotonic))
+    return clock
+
+
+def _tries(clock: Clock, policy: Policy, *failures: Exception) -> int:
+    """How often a call is made that fails like this and then succeeds; raises what the policy lets through."""
+    left, made = list(failures), [0]
+
+    def call() -> int:
+        made[0] += 1
+        if left:
+            raise left.pop(0)
+        return made[0]
+
+    return retries.persist(policy, call, clock.pause)
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_a_policy_asks_again_after_its_own_failures_and_no_others(clock: Clock, name: str) -> None:
+    """Each row of the table, against every failure there is."""
+    policy, retried = TABLE[name]
+    for failure in ALL:
+        if failure in retried:
+            assert _tries(clock, policy, failure, failure) == 3
+        else:
+            with pytest.raises(type(failure)):
+                _tries(clock, policy, failure)
+
+
+def test_a_success_is_not_repeated(clock: Clock) -> None:
+    """The first answer is the answer."""
+    assert _tries(clock, READ) == 1
+    assert clock.pauses == []
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_a_policy_gives_up_within_its_budget(clock: Clock, name: str) -> None:
+    """A failure that never ends is raised as itself, after the budget and at most one more pause."""
+    policy, retried = TABLE[name]
+    with pytest.raises(type(retried[0])) as failure:
+        _tries(clock, policy, *[retried[0]] * 100_000)
+    assert failure.value is retried[0]
+    assert policy.budget <= clock.now <= policy.budget + policy.longest
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_pauses_grow_to_the_longest_and_no_further(clock: Clock, name: str) -> None:
+    """No pause is longer than the policy allows, and the late ones are longer than the first could be."""
+    policy, retried = TABLE[name]
+    with pytest.raises(errors.ReconcileError):
+        _tries(clock, policy, *[retried[0]] * 100_000)
+    assert clock.pauses[0] <= policy.first
+    assert policy.first < max(clock.pauses) <= policy.longest
+
+
+def test_runs_do_not_march_in_step(clock: Clock) -> None:
+    """Two runs that fail at once come back at different times."""
+    _tries(clock, READ, *[RESET] * 6)
+    _tries(clock, READ, *[RESET] * 6)
+    assert clock.pauses[:6] != clock.pauses[6:]
+
+
+def test_an_interrupted_pause_ends_the_retries(clock: Clock) -> None:
+    """Ctrl-C during a pause is not swallowed by the next attempt."""
+
+    def interrupted(_seconds: float) -> None:
+        raise errors.Interrupted("stop")
+
+    def call() -> None:
+        raise RESET
+
+    with pytest.raises(errors.Interrupted):
+        retries.persist(READ, call, interrupted)
+    assert clock.pauses == []
