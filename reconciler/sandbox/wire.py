@@ -117,6 +117,8 @@ class Listener:
             return False
         except Exception:
             traceback.print_exc()
+            if answered:
+                return False  # half an answer is out: only the end of the connection tells the client
         if not answered:
             respond(
                 500, [("Content-Type", "text/plain")], b"The sandbox failed on this request; see its log.\n"

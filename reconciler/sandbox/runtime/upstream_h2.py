@@ -109,10 +109,11 @@ class H2Connection:
                     if isinstance(event, h2.events.DataReceived):
                         pieces.append(event.data)
                         unacknowledged += event.flow_controlled_length or 0
-                    elif isinstance(event, h2.events.StreamReset):
-                        raise UpstreamError("the container broke off its answer")
                     elif isinstance(event, h2.events.StreamEnded):
                         complete = True
+                    elif isinstance(event, h2.events.StreamReset) and not complete:
+                        # After the end it only says that the rest of the request is not wanted.
+                        raise UpstreamError("the container broke off its answer")
                 if unacknowledged > _WINDOW // 4 and not complete:
                     self._h2.acknowledge_received_data(unacknowledged, stream)
                     unacknowledged = 0
