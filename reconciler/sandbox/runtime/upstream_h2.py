@@ -27,9 +27,10 @@ class H2Connection:
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         config = h2.config.H2Configuration(client_side=True, header_encoding="utf-8")
         self._h2 = h2.connection.H2Connection(config)
-        self._h2.local_settings[h2.settings.SettingCodes.INITIAL_WINDOW_SIZE] = _WINDOW
-        self._h2.local_settings[h2.settings.SettingCodes.MAX_FRAME_SIZE] = _FRAME
-        self._h2.local_settings[h2.settings.SettingCodes.ENABLE_PUSH] = 0
+        # As the settings to begin with: what is assigned one by one is sent with a later frame, if ever.
+        codes = h2.settings.SettingCodes
+        initial = {codes.INITIAL_WINDOW_SIZE: _WINDOW, codes.MAX_FRAME_SIZE: _FRAME, codes.ENABLE_PUSH: 0}
+        self._h2.local_settings = h2.settings.Settings(client=True, initial_values=initial)
         self._h2.initiate_connection()
         self._h2.increment_flow_control_window(_WINDOW)
         self.usable = True
