@@ -36,13 +36,14 @@ def observe(
     def read(ref: Ref) -> Observed | errors.ReconcileError | None:
         return _read(cloud, kinds[ref.kind], ref)
 
-    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="read") as pool:
-        try:
-            answers = list(pool.map(read, asked))
-        except KeyboardInterrupt:
-            cloud.stopped.set()  # ends every wait before a further attempt
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="read")
+    try:
+        answers = list(pool.map(read, asked))
+    except KeyboardInterrupt:
+        cloud.stopped.set()  # ends every wait before a further attempt
+        raise
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
     failures = [answer for answer in answers if isinstance(answer, errors.ReconcileError)]
     if failures:
         raise _together(failures)

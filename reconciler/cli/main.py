@@ -61,7 +61,13 @@ def commands() -> None:
 def main() -> NoReturn:
     """Run the command line and end the process with its exit code."""
     signal.signal(signal.SIGTERM, _terminated)
-    sys.exit(_run())
+    code = _run()
+    if code == Exit.INTERRUPTED:
+        # A read may hang in its request for a minute; whoever pressed Ctrl-C does not wait for it.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def _run() -> int:
