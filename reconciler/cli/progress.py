@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from reconciler.apply import Outcome, Status, Watcher
 from reconciler.change import Action, Change
+from reconciler.model import Ref
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -36,7 +37,7 @@ class Lines:
 
     def __init__(self, out: TextIO) -> None:
         self._out, self._began, self._lock = out, time.monotonic(), threading.Lock()
-        self._said: dict[str, tuple[str, float]] = {}
+        self._said: dict[Ref, tuple[str, float]] = {}
 
     def started(self, change: Change) -> None:
         """Say that work begins."""
@@ -44,10 +45,10 @@ class Lines:
 
     def noted(self, change: Change, text: str) -> None:
         """Say a phase once, and again every now and then."""
-        last, when = self._said.get(change.ref.name, ("", 0.0))
+        last, when = self._said.get(change.ref, ("", 0.0))
         if text != last or time.monotonic() - when > REPEAT:
             self._say(change, text)
-            self._said[change.ref.name] = text, time.monotonic()
+            self._said[change.ref] = text, time.monotonic()
 
     def ended(self, outcome: Outcome) -> None:
         """Say how it ended."""
@@ -70,7 +71,7 @@ class Live:
         from rich.live import Live as RichLive
 
         self._console = Console(stderr=True)
-        self._running: dict[str, tuple[Change, str, float]] = {}
+        self._running: dict[Ref, tuple[Change, str, float]] = {}
         self._lock = threading.Lock()
         self.live = RichLive(
             get_renderable=self._table, console=self._console, refresh_per_second=4, transient=True
@@ -79,19 +80,18 @@ class Live:
     def started(self, change: Change) -> None:
         """Add a row."""
         with self._lock:
-            self._running[change.ref.name + change.ref.kind] = change, DOING[change.action], time.monotonic()
+            self._running[change.ref] = change, DOING[change.action], time.monotonic()
 
     def noted(self, change: Change, text: str) -> None:
         """Change the row's phase."""
         with self._lock:
-            key = change.ref.name + change.ref.kind
-            if key in self._running:
-                self._running[key] = change, text, self._running[key][2]
+            if change.ref in self._running:
+                self._running[change.ref] = change, text, self._running[change.ref][2]
 
     def ended(self, outcome: Outcome) -> None:
         """Take the row away, and leave a line behind."""
         with self._lock:
-            self._running.pop(outcome.change.ref.name + outcome.change.ref.kind, None)
+            self._running.pop(outcome.change.ref, None)
         style = "green" if outcome.status is Status.DONE else "red"
         self._console.print(
             f"  {outcome.change.ref.address}: {ending(outcome)}", style=style, markup=False, highlight=False
