@@ -50,12 +50,15 @@ def _wait_for_mlflow(path: Path) -> str:
         except (FileNotFoundError, ConnectionError):
             time.sleep(_POLL_SECONDS)
             continue
+        except TimeoutError:
+            break
         return "" if status == http.client.OK else f"MLflow answers {status} to a search: {body[:500]}"
     return f"MLflow did not answer within {_MLFLOW_SECONDS} s"
 
 
 def _ask(path: Path) -> tuple[int, str]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as channel:
+        channel.settimeout(_MLFLOW_SECONDS)
         channel.connect(str(path))
         connection = http.client.HTTPConnection("mlflow")
         connection.sock = channel

@@ -179,7 +179,8 @@ def _drain(parts: Parts) -> int:
         if isinstance(event, Asked):
             _say("asked again: requests in flight are cut off")
             return 1
-        if event.name == "mlflow" or (event.name == "nginx" and event.code):
+        # SIGQUIT ends an nginx that has not got as far as to take signals, and so has no requests either.
+        if event.name == "mlflow" or (event.name == "nginx" and event.code not in (0, 128 + signal.SIGQUIT)):
             return _blame(event)
     parts.signal("mlflow", signal.SIGTERM)
     end = time.monotonic() + _MLFLOW_END_SECONDS

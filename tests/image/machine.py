@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import shutil
 import signal
@@ -213,6 +214,17 @@ def client(server: Server, *, http2: bool = False, login: tuple[str, str] | None
     return httpx.Client(
         base_url=server.url, http1=not http2, http2=http2, auth=login, headers={"Host": HOST}, timeout=60
     )
+
+
+def get_raw(server: Server, target: str) -> tuple[int, str]:
+    """Ask for exactly this target, without a login: other clients tidy paths up before they send them."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    try:
+        connection.request("GET", target, headers={"Host": HOST})
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+    finally:
+        connection.close()
 
 
 def until(condition: Callable[[], object], seconds: float) -> None:
