@@ -6,6 +6,7 @@ one of them changes, and the same content is the same image in every deployment 
 
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
 import io
@@ -39,6 +40,8 @@ class BuildContext:
 
 def read(folder: Path, mlflow_version: str) -> BuildContext:
     """The context in *folder*, with MLflow's pins set to *mlflow_version*. Raises `OSError` where it cannot be read."""
+    if not (folder / "Dockerfile").is_file():  # a folder that is missing would otherwise be an empty context
+        raise FileNotFoundError(errno.ENOENT, "there is no Dockerfile in it", str(folder))
     files = tuple(_pinned(file, mlflow_version) for file in _files(folder))
     digest = hashlib.sha256()
     for file in files:
