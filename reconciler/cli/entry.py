@@ -60,26 +60,30 @@ def identity_token(cloud: Cloud, audience: str) -> str:
     given = os.environ.get("MLFLOW_TRACKING_TOKEN", "")
     if given:
         return given
+    if cloud.endpoint:
+        return _sandbox_token(cloud.endpoint, audience)
     import google.auth.transport.requests
-    from google.auth import compute_engine
     from google.auth.exceptions import GoogleAuthError
     from google.oauth2 import id_token
 
-    if cloud.endpoint:
-        os.environ["GCE_METADATA_HOST"] = cloud.endpoint.split("://", 1)[1]
-    request = google.auth.transport.requests.Request()
     try:
-        if cloud.endpoint:
-            make: Any = compute_engine.IDTokenCredentials
-            credentials = make(request, audience, use_metadata_identity_endpoint=True)
-            credentials.refresh(request)
-            return str(credentials.token)
+        request = google.auth.transport.requests.Request()
         return str(cast("Any", id_token).fetch_id_token(request, audience))
     except GoogleAuthError as error:
         raise errors.CredentialsMissing(
             f"no ID token for {audience} can be made here: {error}",
             way_out="Set MLFLOW_TRACKING_TOKEN, for example to $(gcloud auth print-identity-token).",
         ) from error
+
+
+def _sandbox_token(endpoint: str, audience: str) -> str:
+    from reconciler.sandbox import control
+    from reconciler.sandbox.errors import SandboxError
+
+    try:
+        return control.identity_token(endpoint, audience)
+    except SandboxError as error:
+        raise errors.CredentialsMissing(error.message, way_out=error.way_out) from error
 
 
 def local_url(cloud: Cloud, names: Names) -> str:

@@ -1,4 +1,4 @@
-"""The sandbox's own endpoints, /sandbox/v1/…: status, projects, latency, stop."""
+"""The sandbox's own endpoints, /sandbox/v1/…: status, projects, identity, latency, stop."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from reconciler.sandbox.identities import OPERATOR
 from reconciler.sandbox.seeding import create_project
 from reconciler.sandbox.world import Visit, World
 
@@ -22,6 +23,7 @@ def answer(world: World, visit: Visit, stop: Callable[[], None]) -> None:
     endpoints: dict[tuple[str, str], Callable[[dict[str, Any]], Reply]] = {
         ("GET", "status"): lambda _: (200, status(world)),
         ("POST", "projects"): lambda body: _project(world, body),
+        ("POST", "identity"): lambda body: _identity(world, body),
         ("POST", "latency"): lambda body: _latency(world, body),
         ("POST", "stop"): lambda _: (200, {"stopping": True}),
     }
@@ -63,6 +65,14 @@ def _project(world: World, body: dict[str, Any]) -> Reply:
     except ValueError as error:
         return 400, _error(f"{error}.")
     return 200, {"projectId": project.project_id, "projectNumber": project.number}
+
+
+def _identity(world: World, body: dict[str, Any]) -> Reply:
+    """An ID token of the operator's own account: what `gcloud auth print-identity-token` gives a person."""
+    audience = body.get("audience")
+    if not isinstance(audience, str) or not audience:
+        return 400, _error("audience must be the URL that the token is for.")
+    return 200, {"token": world.identities.mint_id_token(OPERATOR.partition(":")[2], audience)}
 
 
 def _latency(world: World, body: dict[str, Any]) -> Reply:

@@ -20,6 +20,7 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast
+from urllib.parse import urlsplit
 
 from reconciler.sandbox import contact
 from reconciler.sandbox.errors import SandboxError
@@ -146,6 +147,17 @@ def add_project(running: Running, project: str) -> None:
         error = cast("dict[str, str]", (answer or {}).get("error") or {})
         said = error.get("message", "it does not answer.")
         raise SandboxError(f"The sandbox cannot create the project: {said}", "Choose another project id.")
+
+
+def identity_token(endpoint: str, audience: str) -> str:
+    """An ID token of the sandbox's operator for *audience*, from the sandbox at *endpoint*. Raises SandboxError."""
+    port = urlsplit(endpoint).port or 80
+    answer = contact.ask(port, "POST", "/sandbox/v1/identity", {"audience": audience})
+    if answer is None or "token" not in answer:
+        raise SandboxError(
+            f"What answers at {endpoint} gives no ID token.", "Set MLFLOW_TRACKING_TOKEN to one."
+        )
+    return str(answer["token"])
 
 
 def environment(running: Running, project: str | None = None) -> dict[str, str]:
