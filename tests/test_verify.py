@@ -59,9 +59,8 @@ class Mlflow:
         }
 
     def _work(self, request: httpx.Request, path: str) -> httpx.Response:
-        body = (
-            json.loads(request.content) if request.headers.get("content-type") == "application/json" else {}
-        )
+        is_json = request.headers.get("content-type") == "application/json"
+        body: dict[str, Any] = json.loads(request.content) if is_json else {}
         if self.broken == "html":
             return httpx.Response(200, text="<html>please log in</html>")
         if path.startswith("-artifacts"):
