@@ -62,9 +62,11 @@ def prepare(
         for name, value in image.env.items()
         if name != "PATH"
     }
-    named = {name: _mounted(value, mounts) for name, value in {**container.env, **resolved}.items()}
+    own_env = {name: _mounted(value, mounts) for name, value in container.env.items()}
+    # A secret may be an address with a socket's folder in it; that a password holds /tmp is no reason to change it.
+    secret_env = {name: _mounted(value, places.mounts) for name, value in resolved.items()}
     private = {"HOME": str(places.folder / "home"), "TMPDIR": str(places.folder / "tmp")}
-    env = {**private, **image_env, **named, **platform}
+    env = {**private, **image_env, **own_env, **secret_env, **platform}
     env.setdefault("PATH", _search_path(image, root, environment))
     words = [*(container.command or image.entrypoint), *_arguments(image, container)]
     if not words:
@@ -126,6 +128,8 @@ def _mounted(text: str, mounts: Mapping[str, Path]) -> str:
     """The text with every mount path replaced by the folder that stands for it, in one go: the folder's own path
     may begin with another mount path.
     """
+    if not mounts:
+        return text
     longest_first = "|".join(re.escape(mount) for mount in sorted(mounts, key=len, reverse=True))
     pattern = re.compile(rf"(?<![\w/.-])({longest_first})(?=[^\w.-]|$)")
     return pattern.sub(lambda match: str(mounts[match.group(1)]), text)
