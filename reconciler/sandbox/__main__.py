@@ -28,6 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _serve(home: Path, port: int, projects: list[str]) -> int:
+    os.umask(0o077)
     try:
         world = build_world(home.resolve(), port)
     except OSError as error:

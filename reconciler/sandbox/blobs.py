@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 import os
 import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, cast
 
 from reconciler.sandbox.errors import ApiError
 
@@ -130,8 +131,9 @@ def read(home: Path, file: str, start: int, end: int) -> Iterator[bytes]:
 
 
 def stream(source: BinaryIO) -> Iterator[bytes]:
-    """A request's body in pieces."""
-    while piece := source.read(PIECE):
+    """A request's body in pieces, each as soon as it is there: what came before a client broke off is not lost."""
+    buffered = cast("io.BufferedIOBase", source)
+    while piece := buffered.read1(PIECE):
         yield piece
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 from urllib.parse import quote
@@ -15,6 +15,7 @@ from reconciler.sandbox.world import World, timestamp
 
 OBJECT: Final = "storage.object"
 NONCURRENT: Final = "storage.noncurrent"
+PAGE: Final = 1000
 MUTABLE: Final = (
     "cacheControl",
     "contentDisposition",
@@ -160,6 +161,19 @@ def retire(world: World, bucket: Body, body: Body) -> None:
         blobs.remove(world.home, body["file"])
 
 
-def generations(world: World, stored: str) -> list[Body]:
-    """The noncurrent generations of an object, oldest first."""
-    return [body for _, body in world.store.list(NONCURRENT, f"{stored}\0")]
+def walk(world: World, bucket: str, prefix: str, after: str, *, versions: bool) -> Iterator[tuple[str, Body]]:
+    """(name, object) below *prefix* and behind *after*, in order of names; *versions*: every generation, oldest first."""
+    if versions:
+        yield from _all_generations(world, bucket, prefix, after)
+        return
+    start = f"{bucket}/{after}" if after else ""
+    while rows := world.store.list(OBJECT, f"{bucket}/{prefix}", after=start, limit=PAGE):
+        for start, body in rows:  # noqa: B020 the last name read is where the next page begins
+            yield body["name"], body
+
+
+def _all_generations(world: World, bucket: str, prefix: str, after: str) -> Iterator[tuple[str, Body]]:
+    found = [body for kind in (OBJECT, NONCURRENT) for _, body in world.store.list(kind, f"{bucket}/{prefix}")]
+    for body in sorted(found, key=lambda one: (one["name"].encode(), int(one["generation"]))):
+        if body["name"].encode() > after.encode():
+            yield body["name"], body

@@ -34,7 +34,6 @@ def build_world(home: Path, port: int) -> World:
     """The world of *home*, as its state.db remembers it."""
     for folder in FOLDERS:
         (home / folder).mkdir(mode=0o700, parents=True, exist_ok=True)
-    os.umask(0o077)
     _claim(home)
     store = Store(home / "state.db")
 
@@ -58,6 +57,7 @@ class Server:
 
     def __init__(self, world: World, *, strict: bool) -> None:
         self._world = world
+        self.port = world.port
         self._stop = threading.Event()
         self._authority = tls.Authority(world.home / "tls")
         self._log = (world.home / "logs" / "requests.jsonl").open("a", buffering=1)
@@ -76,6 +76,8 @@ class Server:
             listener = Listener(world.port, self._accept, self._tunnel)
         except OSError as error:
             raise SandboxError(f"Port {world.port} is taken.", "Choose another with --port.") from error
+        # Port 0 asks for any free one; from here on everybody needs to know which it is.
+        world.port = self.port = listener.port
         world.operations.resume()
         if world.runtime is not None:
             world.runtime.start()

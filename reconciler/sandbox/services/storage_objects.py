@@ -17,6 +17,7 @@ API: Final = "storage"
 VERSIONS: Final = ("v1",)
 Function = Callable[[World, Request], Mapping[str, Any] | Answer]
 MOST: Final = 1000
+LAST: Final = "\U0010ffff"
 
 
 def methods(world: World) -> dict[str, Method]:
@@ -139,12 +140,13 @@ def _list(world: World, request: Request) -> Mapping[str, Any]:
     most = min(int(request.params.get("maxResults", MOST)) or MOST, MOST)
     items: list[dict[str, Any]] = []
     prefixes: list[str] = []
-    token = ""
+    last = token = ""
     for name, body in _walk(world, request, bucket):
-        if len(items) + len(prefixes) == most:
-            last = max([*prefixes[-1:], *(item["name"] for item in items[-1:])], key=str.encode)
+        # All generations of one object are on one page, since a token stands for a name.
+        if len(items) + len(prefixes) >= most and name != last:
             token = base64.urlsafe_b64encode(last.encode()).decode()
             break
+        last = name
         if body is None:
             prefixes.append(name)
         else:
@@ -161,35 +163,24 @@ def _walk(world: World, request: Request, bucket: str) -> Iterator[tuple[str, Bo
     """(name, object) and (prefix, None) in order, from where the page token and startOffset say."""
     params = request.params
     prefix, delimiter = params.get("prefix", ""), params.get("delimiter", "")
+    start, end = params.get("startOffset", ""), params.get("endOffset", "")
     after = _after(params.get("pageToken", ""))
-    end = params.get("endOffset", "")
     if delimiter and after.endswith(delimiter) and len(after) > len(prefix):
-        after += "\U0010ffff"
-    start = params.get("startOffset", "")
-    while True:
-        rows = world.store.list(
-            OBJECT, f"{bucket}/{prefix}", after=f"{bucket}/{after}" if after else "", limit=MOST
-        )
-        if not rows:
+        after += LAST
+    folder = ""
+    for name, body in objects.walk(world, bucket, prefix, after, versions=bool(params.get("versions"))):
+        if name.encode() < start.encode() or (folder and name.startswith(folder)):
+            continue
+        if end and name.encode() >= end.encode():
             return
-        for stored, body in rows:
-            name = stored.partition("/")[2]
-            after = name
-            if name.encode() < start.encode():
-                continue
-            if end and name.encode() >= end.encode():
-                return
-            cut = name.find(delimiter, len(prefix)) if delimiter else -1
-            if cut >= 0:
-                folder = name[: cut + len(delimiter)]
-                yield folder, None
-                if name == folder and params.get("includeTrailingDelimiter"):
-                    yield name, body
-                after = folder + "\U0010ffff"
-                break
+        cut = name.find(delimiter, len(prefix)) if delimiter else -1
+        if cut < 0:
             yield name, body
-            if params.get("versions"):
-                yield from ((name, old) for old in objects.generations(world, stored))
+            continue
+        folder = name[: cut + len(delimiter)]
+        yield folder, None
+        if name == folder and params.get("includeTrailingDelimiter"):
+            yield name, body
 
 
 def _after(token: str) -> str:
