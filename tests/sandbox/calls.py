@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+import google_crc32c
+
 NUMBERS = itertools.count(1)
 APIS = (
     "artifactregistry", "cloudresourcemanager", "iam", "iamcredentials", "run", "secretmanager", "sqladmin",
@@ -120,3 +122,9 @@ def new_project(port: int, *apis: str) -> Cloud:
     if apis:
         own.enable(*apis)
     return own
+
+
+def crc32c(data: bytes) -> int:
+    """Castagnoli's checksum."""
+    library: Any = google_crc32c
+    return int(library.value(data))

@@ -5,19 +5,12 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-import google_crc32c
 import pytest
 
-from tests.sandbox.calls import Cloud
+from tests.sandbox.calls import Cloud, crc32c
 
 SECRETS = "/v1/projects/{P}/secrets"
 AUTOMATIC = {"replication": {"automatic": {}}}
-
-
-def crc32c(data: bytes) -> int:
-    """Castagnoli's checksum."""
-    library: Any = google_crc32c
-    return int(library.value(data))
 
 
 def payload(data: bytes, **extra: str) -> dict[str, Any]:

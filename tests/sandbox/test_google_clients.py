@@ -1,0 +1,149 @@
+"""Google's own Python clients against the sandbox, unmodified."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from google.api_core import exceptions
+from google.auth.credentials import AnonymousCredentials
+from google.cloud import secretmanager_v1, storage
+from googleapiclient import discovery  # pyright: ignore[reportMissingTypeStubs]
+from googleapiclient.errors import HttpError  # pyright: ignore[reportMissingTypeStubs]
+
+from reconciler.sandbox import control
+from reconciler.sandbox.control import Running
+from tests.sandbox.calls import Cloud, crc32c
+
+PROXIED = """
+import sys, google.auth.credentials, google.cloud.storage as s
+client = s.Client(project=sys.argv[1], credentials=google.auth.credentials.AnonymousCredentials())
+bucket = client.create_bucket(sys.argv[1] + "-proxied")
+bucket.blob("a/b").upload_from_string("through TLS")
+print(bucket.blob("a/b").download_as_text(), [blob.name for blob in client.list_blobs(bucket)])
+"""
+
+
+@pytest.fixture(name="gcs")
+def _gcs(cloud: Cloud) -> Any:
+    """The storage client, on the project of the test."""
+    library: Any = storage.Client
+    options = {"api_endpoint": cloud.url}
+    return library(project=cloud.project, credentials=AnonymousCredentials(), client_options=options)
+
+
+def api(cloud: Cloud, name: str, version: str, path: str = "/") -> Any:
+    """A client that googleapiclient builds."""
+    build: Any = discovery.build  # pyright: ignore[reportUnknownMemberType] the library has no types
+    return build(
+        name, version, credentials=AnonymousCredentials(), client_options={"api_endpoint": cloud.url + path}
+    )
+
+
+def test_the_storage_client_moves_objects(gcs: Any, cloud: Cloud) -> None:
+    """Small, chunked and streamed uploads; whole, partial and chunked downloads; the library checks each checksum."""
+    bucket = gcs.create_bucket(f"{cloud.project}-gcs", location="europe-west9")
+    data = os.urandom(3 * (1 << 20) + 17)
+    for name, chunk in (("plain", None), ("dir/chunked", 1 << 20)):
+        blob = bucket.blob(name, chunk_size=chunk)
+        blob.upload_from_file(io.BytesIO(data), content_type="image/png")
+        assert blob.download_as_bytes(checksum="crc32c") == data
+        assert bucket.blob(name).download_as_bytes(start=5, end=99) == data[5:100]
+    with bucket.blob("odd ü%2F/name").open("wb", chunk_size=1 << 18) as stream:
+        stream.write(data)
+    assert bucket.blob("odd ü%2F/name").download_as_bytes() == data
+    listing = gcs.list_blobs(bucket, delimiter="/", page_size=1)
+    assert ([blob.name for blob in listing], listing.prefixes) == (["plain"], {"dir/", "odd ü%2F/"})
+    moved = bucket.rename_blob(bucket.blob("plain"), "renamed")
+    assert moved.download_as_bytes() == data
+    with pytest.raises(exceptions.NotFound):
+        bucket.blob("plain").reload()
+    with pytest.raises(exceptions.Conflict):
+        bucket.delete()
+    bucket.delete(force=True)
+    assert gcs.lookup_bucket(bucket.name) is None
+
+
+def test_the_storage_client_changes_a_bucket(gcs: Any, cloud: Cloud) -> None:
+    """Lifecycle, labels, uniform access and IAM; a stale metageneration is a PreconditionFailed."""
+    bucket = gcs.bucket(f"{cloud.project}-settings")
+    bucket.iam_configuration.uniform_bucket_level_access_enabled = True
+    bucket.labels = {"a": "b"}
+    bucket = gcs.create_bucket(bucket)
+    bucket.add_lifecycle_delete_rule(age=30)
+    bucket.labels = {"c": "d"}
+    bucket.patch(if_metageneration_match=bucket.metageneration)
+    fresh = gcs.get_bucket(bucket.name)
+    assert (fresh.labels, list(fresh.lifecycle_rules)[0]["condition"]) == ({"c": "d"}, {"age": 30})
+    with pytest.raises(exceptions.PreconditionFailed):
+        bucket.patch(if_metageneration_match=1)
+    policy = bucket.get_iam_policy(requested_policy_version=3)
+    policy.bindings.append(
+        {"role": "roles/storage.objectUser", "members": {f"serviceAccount:{cloud.account('a-runner')}"}}
+    )
+    assert len(bucket.set_iam_policy(policy).bindings) == 5
+    with pytest.raises(exceptions.PreconditionFailed):
+        bucket.set_iam_policy(policy)
+
+
+def test_the_secret_manager_client_speaks_rest(cloud: Cloud) -> None:
+    """Enums as numbers, durations and masks arrive as the library sends them."""
+    library: Any = secretmanager_v1.SecretManagerServiceClient
+    client = library(
+        credentials=AnonymousCredentials(), transport="rest", client_options={"api_endpoint": cloud.url}
+    )
+    secret = client.create_secret(
+        parent=f"projects/{cloud.project}",
+        secret_id="pw",
+        secret={"replication": {"automatic": {}}, "labels": {"a": "b"}},
+    )
+    sent = {"data": b"hunter2", "data_crc32c": crc32c(b"hunter2")}
+    version = client.add_secret_version(parent=secret.name, payload=sent)
+    assert version.client_specified_payload_checksum is True
+    assert client.access_secret_version(name=f"{secret.name}/versions/latest").payload.data == b"hunter2"
+    assert client.disable_secret_version(name=version.name).state.name == "DISABLED"
+    with pytest.raises(exceptions.BadRequest, match="is in DISABLED state"):
+        client.access_secret_version(name=version.name)
+    changed = client.update_secret(
+        secret={"name": secret.name, "labels": {"c": "d"}}, update_mask={"paths": ["labels"]}
+    )
+    assert dict(changed.labels) == {"c": "d"}
+    assert [one.name for one in client.list_secrets(parent=f"projects/{cloud.project}")] == [secret.name]
+    with pytest.raises(exceptions.NotFound):
+        client.get_secret(name=f"projects/{cloud.project}/secrets/nope")
+
+
+def test_the_discovery_clients_find_their_way(cloud: Cloud) -> None:
+    """Each API by its own client; Cloud Storage needs its path in the endpoint."""
+    services = api(cloud, "serviceusage", "v1").services()
+    assert (
+        services.get(name=f"projects/{cloud.project}/services/run.googleapis.com").execute()["state"]
+        == "ENABLED"
+    )
+    projects = api(cloud, "cloudresourcemanager", "v3").projects()
+    assert projects.get(name=f"projects/{cloud.project}").execute()["projectId"] == cloud.project
+    accounts = api(cloud, "iam", "v1").projects().serviceAccounts()
+    made = accounts.create(name=f"projects/{cloud.project}", body={"accountId": "made-by-client"}).execute()
+    assert accounts.get(name=made["name"]).execute() == made
+    repositories = api(cloud, "artifactregistry", "v1").projects().locations().repositories()
+    parent = f"projects/{cloud.project}/locations/europe-west9"
+    operation = repositories.create(parent=parent, repositoryId="mlflow", body={"format": "DOCKER"}).execute()
+    assert operation["name"].startswith(f"{parent}/operations/")
+    buckets = api(cloud, "storage", "v1", "/storage/v1/").buckets()
+    buckets.insert(project=cloud.project, body={"name": f"{cloud.project}-disco"}).execute()
+    assert buckets.get(bucket=f"{cloud.project}-disco").execute()["metageneration"] == "1"
+    with pytest.raises(HttpError) as raised:
+        buckets.get(bucket="no-such-bucket").execute()
+    assert raised.value.status_code == 404
+
+
+def test_an_unmodified_client_goes_through_the_proxy(running: Running, cloud: Cloud) -> None:
+    """With the variables that `sandbox env` shows in its comments, and nothing else."""
+    variables = {**control.python_environment(running), "PATH": os.environ["PATH"]}
+    command = [sys.executable, "-c", PROXIED, cloud.project]
+    ended = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.stdout == "through TLS ['a/b']\n", ended.stderr
