@@ -51,7 +51,10 @@ TAMPERINGS = {
         f"storage.bucket/{BUCKET.removeprefix('gs://')}",
         "lifecycle",
         [],
-        [{"action": {"type": "AbortIncompleteMultipartUpload"}, "condition": {"age": 7}}],
+        [
+            {"action": {"type": "Delete"}, "condition": {"daysSinceNoncurrentTime": 30}},
+            {"action": {"type": "AbortIncompleteMultipartUpload"}, "condition": {"age": 7}},
+        ],
     ),
     "tier": Tampering(
         ("sql", "instances", "patch", NAME, "--tier=db-g1-small"),

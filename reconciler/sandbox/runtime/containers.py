@@ -133,7 +133,11 @@ def enforce_memory(running: Running) -> None:
 
 
 def network(world: World, metadata_port: int) -> dict[str, str]:
-    """What stands for Google's network inside a container: the sandbox as proxy, and the metadata server."""
+    """What stands for Google's network inside a container: the sandbox as proxy, and the metadata server.
+
+    LISTEN_ADDRESS asks an image that knows it to listen on this machine alone: in Cloud Run nobody reaches a container
+    but through the front door.
+    """
     proxy = f"http://127.0.0.1:{world.port}"
     authority = str(world.home / "tls" / "ca.pem")
     address = f"127.0.0.1:{metadata_port}"
@@ -148,6 +152,7 @@ def network(world: World, metadata_port: int) -> dict[str, str]:
         "GCE_METADATA_HOST": address,
         "GCE_METADATA_IP": address,
         "GCE_METADATA_ROOT": address,
+        "LISTEN_ADDRESS": "127.0.0.1",
     }
 
 
