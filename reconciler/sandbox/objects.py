@@ -162,18 +162,20 @@ def retire(world: World, bucket: Body, body: Body) -> None:
 
 
 def walk(world: World, bucket: str, prefix: str, after: str, *, versions: bool) -> Iterator[tuple[str, Body]]:
-    """(name, object) below *prefix* and behind *after*, in order of names; *versions*: every generation, oldest first."""
+    """(name, object) below *prefix* and behind *after*, in order; with *versions* every generation, oldest first."""
     if versions:
         yield from _all_generations(world, bucket, prefix, after)
         return
-    start = f"{bucket}/{after}" if after else ""
-    while rows := world.store.list(OBJECT, f"{bucket}/{prefix}", after=start, limit=PAGE):
-        for start, body in rows:  # noqa: B020 the last name read is where the next page begins
-            yield body["name"], body
+    last = f"{bucket}/{after}" if after else ""
+    while rows := world.store.list(OBJECT, f"{bucket}/{prefix}", after=last, limit=PAGE):
+        last = rows[-1][0]
+        yield from ((body["name"], body) for _, body in rows)
 
 
 def _all_generations(world: World, bucket: str, prefix: str, after: str) -> Iterator[tuple[str, Body]]:
-    found = [body for kind in (OBJECT, NONCURRENT) for _, body in world.store.list(kind, f"{bucket}/{prefix}")]
+    found = [
+        body for kind in (OBJECT, NONCURRENT) for _, body in world.store.list(kind, f"{bucket}/{prefix}")
+    ]
     for body in sorted(found, key=lambda one: (one["name"].encode(), int(one["generation"]))):
         if body["name"].encode() > after.encode():
             yield body["name"], body

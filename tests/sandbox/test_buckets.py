@@ -22,7 +22,12 @@ def _bucket(fresh: Cloud) -> str:
 def test_a_bucket_gets_the_recorded_defaults(fresh: Cloud) -> None:
     """Field by field what the real service answered for a bucket that says nothing about itself."""
     name = f"{fresh.project}-plain"
-    sent = {"name": name, "location": "us-central1", "lifecycle": {"rule": []}, "labels": {"a": "b"}}
+    sent: dict[str, Any] = {
+        "name": name,
+        "location": "us-central1",
+        "lifecycle": {"rule": []},
+        "labels": {"a": "b"},
+    }
     bucket = fresh.ok("POST", "/storage/v1/b?project={P}", sent)
     volatile = ("generation", "timeCreated", "updated")
     assert {key: value for key, value in bucket.items() if key not in volatile} == {

@@ -32,7 +32,7 @@ def test_start_says_whether_one_ran_already(home: Path, port: int) -> None:
 def test_starts_at_the_same_time_make_one_sandbox(home: Path, port: int) -> None:
     """However many start it at once, one process runs."""
     with ThreadPoolExecutor(4) as pool:
-        started = list(pool.map(lambda _: control.start(home, port), range(4)))
+        started = list(pool.map(control.start, [home] * 4, [port] * 4))
     assert len({one.running.pid for one in started}) == 1
     assert sum(not one.already for one in started) == 1
 
@@ -137,7 +137,8 @@ def test_env_prints_what_a_shell_needs(home: Path, port: int) -> None:
     with pytest.raises(SandboxError, match="No sandbox runs"):
         control.env(home)
     control.start(home, port, "some-project")
-    script = 'eval "$1"; echo "$MLFLOW_RECONCILE_ENDPOINT $CLOUDSDK_PROXY_PORT $CLOUDSDK_CORE_PROJECT ${HTTPS_PROXY:-none}"'
+    variables = "$MLFLOW_RECONCILE_ENDPOINT $CLOUDSDK_PROXY_PORT $CLOUDSDK_CORE_PROJECT ${HTTPS_PROXY:-none}"
+    script = f'eval "$1"; echo "{variables}"'
     plain = {"PATH": os.environ["PATH"]}
     command = ["sh", "-c", script, "sh", control.env(home)]
     said = subprocess.run(command, env=plain, capture_output=True, text=True, check=True).stdout

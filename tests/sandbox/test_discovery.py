@@ -182,8 +182,9 @@ def test_enum_numbers_are_googles() -> None:
     for api, version in (("run", "v2"), ("secretmanager", "v1")):
         collect(load(api, version).schemas)
     seen = 0
-    for module in (run_v2.types, secretmanager_v1.types):
-        for one in vars(module).values():
+    libraries: Any = (run_v2, secretmanager_v1)
+    for module in (library.types for library in libraries):
+        for one in cast("dict[str, Any]", vars(module)).values():
             for inner in [one, *vars(one).values()] if isinstance(one, type) else []:
                 if isinstance(inner, type) and issubclass(inner, proto.Enum):
                     names = lists.get(frozenset(member.name for member in inner))

@@ -38,8 +38,8 @@ def _gcs(cloud: Cloud) -> Any:
 
 def api(cloud: Cloud, name: str, version: str, path: str = "/") -> Any:
     """A client that googleapiclient builds."""
-    build: Any = discovery.build  # pyright: ignore[reportUnknownMemberType] the library has no types
-    return build(
+    library: Any = discovery
+    return library.build(
         name, version, credentials=AnonymousCredentials(), client_options={"api_endpoint": cloud.url + path}
     )
 
@@ -78,7 +78,7 @@ def test_the_storage_client_changes_a_bucket(gcs: Any, cloud: Cloud) -> None:
     bucket.labels = {"c": "d"}
     bucket.patch(if_metageneration_match=bucket.metageneration)
     fresh = gcs.get_bucket(bucket.name)
-    assert (fresh.labels, list(fresh.lifecycle_rules)[0]["condition"]) == ({"c": "d"}, {"age": 30})
+    assert (fresh.labels, next(iter(fresh.lifecycle_rules))["condition"]) == ({"c": "d"}, {"age": 30})
     with pytest.raises(exceptions.PreconditionFailed):
         bucket.patch(if_metageneration_match=1)
     policy = bucket.get_iam_policy(requested_policy_version=3)
@@ -138,7 +138,8 @@ def test_the_discovery_clients_find_their_way(cloud: Cloud) -> None:
     assert buckets.get(bucket=f"{cloud.project}-disco").execute()["metageneration"] == "1"
     with pytest.raises(HttpError) as raised:
         buckets.get(bucket="no-such-bucket").execute()
-    assert raised.value.status_code == 404
+    refused: Any = raised.value
+    assert refused.status_code == 404
 
 
 def test_an_unmodified_client_goes_through_the_proxy(running: Running, cloud: Cloud) -> None:

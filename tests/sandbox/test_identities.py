@@ -72,12 +72,19 @@ def test_googles_library_verifies_our_id_tokens(
 ) -> None:
     """google-auth accepts them with the certificates that we publish."""
     certificates: Any = identities.certificates()
-    decode: Any = google.auth.jwt.decode  # pyright: ignore[reportUnknownMemberType] google-auth has no types
-    claims = decode(identities.mint_id_token(EMAIL, AUDIENCE), certs=certificates, audience=AUDIENCE)
+    library: Any = google.auth.jwt
+    claims = library.decode(identities.mint_id_token(EMAIL, AUDIENCE), certs=certificates, audience=AUDIENCE)
     assert claims["email"] == EMAIL
-    monkeypatch.setattr(id_token, "_fetch_certs", lambda *_: certificates)
-    verify: Any = id_token.verify_oauth2_token  # pyright: ignore[reportUnknownMemberType] google-auth has no types
-    assert verify(identities.mint_id_token(EMAIL, AUDIENCE), None, AUDIENCE)["email"] == EMAIL
+
+    def published(_request: Any, _url: str) -> Any:
+        return certificates
+
+    monkeypatch.setattr(id_token, "_fetch_certs", published)
+    verifier: Any = id_token
+    assert (
+        verifier.verify_oauth2_token(identities.mint_id_token(EMAIL, AUDIENCE), None, AUDIENCE)["email"]
+        == EMAIL
+    )
 
 
 def test_keys_survive_a_restart_and_are_private(identities: Identities, tmp_path: Path, clock: Clock) -> None:

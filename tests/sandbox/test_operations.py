@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from reconciler.sandbox.errors import ApiError
-from reconciler.sandbox.operations import Busy, Operations, Progress
+from reconciler.sandbox.operations import Busy, Operations, Progress, Work
 from reconciler.sandbox.store import Store
 
 NOW = "2026-01-01T00:00:00Z"
@@ -19,6 +19,15 @@ NOW = "2026-01-01T00:00:00Z"
 def operations(folder: Path) -> Operations:
     """Operations over the state in *folder*."""
     return Operations(Store(folder / "state.db"), lambda: NOW)
+
+
+def waiting(gate: threading.Event) -> Work:
+    """Work that is done when *gate* opens."""
+
+    def work(_arguments: Mapping[str, Any], _progress: Progress) -> None:
+        gate.wait()
+
+    return work
 
 
 def test_a_longrunning_operation_leaves_done_out_until_it_is(tmp_path: Path) -> None:
@@ -82,7 +91,7 @@ def test_one_lock_is_held_by_one_operation(tmp_path: Path) -> None:
     """A second start says who is busy; once that one is done, the way is free."""
     gate = threading.Event()
     subject = operations(tmp_path)
-    subject.register("k", lambda _arguments, _progress: gate.wait() and None)
+    subject.register("k", waiting(gate))
     subject.start("k", "one", {}, lock="instance")
     with pytest.raises(Busy) as raised:
         subject.start("k", "two", {}, lock="instance")
@@ -98,7 +107,7 @@ def test_one_lock_is_held_by_one_operation(tmp_path: Path) -> None:
 def test_an_interrupted_operation_runs_again_after_a_restart(tmp_path: Path) -> None:
     """What was running when the process died is finished by the next one."""
     before = operations(tmp_path)
-    before.register("k", lambda _arguments, _progress: threading.Event().wait() and None)
+    before.register("k", waiting(threading.Event()))
     before.start("k", "o", {"x": 7}, lock="l")
     after = operations(tmp_path)
     after.register("k", lambda arguments, _progress: {"x": arguments["x"]})

@@ -75,7 +75,7 @@ def test_a_second_of_its_name_is_a_409_and_a_missing_one_a_404(cloud: Cloud) -> 
 def test_a_patch_is_answered_at_once_and_changes_the_mask_only(cloud: Cloud) -> None:
     """What is immutable is refused."""
     make(cloud, description="old", labels={"a": "b"})
-    sent = {"description": "new", "labels": {}}
+    sent: dict[str, Any] = {"description": "new", "labels": {}}
     changed = cloud.ok("PATCH", f"{PLACE}/mlflow?updateMask=description", sent)
     assert (changed["description"], changed["labels"]) == ("new", {"a": "b"})
     assert "labels" not in cloud.ok("PATCH", f"{PLACE}/mlflow?updateMask=labels", sent)

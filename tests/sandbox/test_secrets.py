@@ -10,7 +10,7 @@ import pytest
 from tests.sandbox.calls import Cloud, crc32c
 
 SECRETS = "/v1/projects/{P}/secrets"
-AUTOMATIC = {"replication": {"automatic": {}}}
+AUTOMATIC: dict[str, Any] = {"replication": {"automatic": {}}}
 
 
 def payload(data: bytes, **extra: str) -> dict[str, Any]:
@@ -49,7 +49,7 @@ def test_a_missing_secret_is_a_404_in_googles_words(cloud: Cloud) -> None:
 @pytest.mark.parametrize(
     ("query", "body"),
     [
-        ("secretId=s", {}),
+        ("secretId=s", dict[str, Any]()),
         ("secretId=with%20space", AUTOMATIC),
         ("", AUTOMATIC),
         ("secretId=s", {**AUTOMATIC, "labels": {"Upper": "x"}}),
@@ -142,7 +142,8 @@ def test_versions_are_listed_newest_first(cloud: Cloud, path: str) -> None:
     assert [one["name"].rpartition("/")[2] for one in disabled] == ["11"]
 
 
-def test_secrets_are_listed_by_label(cloud: Cloud, path: str) -> None:
+@pytest.mark.usefixtures("path")
+def test_secrets_are_listed_by_label(cloud: Cloud) -> None:
     """A filter that is not understood is refused, not ignored."""
     cloud.ok("POST", f"{SECRETS}?secretId=other", AUTOMATIC)
     assert cloud.ok("GET", SECRETS)["totalSize"] == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import socket
 import ssl
@@ -115,13 +116,12 @@ def test_a_closed_listener_frees_its_port(listener: Listener) -> None:
     again.close()
 
 
-def proxied(running: Running, host: str) -> ssl.SSLSocket:
-    """A TLS connection to *host* through the sandbox's proxy, its certificate checked."""
-    sock = socket.create_connection(("127.0.0.1", running.port), timeout=10)
-    sock.sendall(f"CONNECT {host}:443 HTTP/1.1\r\nHost: {host}:443\r\n\r\n".encode())
-    assert sock.recv(1000).startswith(b"HTTP/1.1 200")
+def proxied(running: Running, host: str) -> http.client.HTTPSConnection:
+    """A connection to *host* through the sandbox's proxy that checks its certificate."""
     trusted = ssl.create_default_context(cafile=str(running.home / "tls" / "ca.pem"))
-    return trusted.wrap_socket(sock, server_hostname=host)
+    connection = http.client.HTTPSConnection("127.0.0.1", running.port, timeout=10, context=trusted)
+    connection.set_tunnel(host, 443)
+    return connection
 
 
 @pytest.mark.parametrize(
@@ -134,10 +134,13 @@ def proxied(running: Running, host: str) -> ssl.SSLSocket:
 )
 def test_the_proxy_speaks_for_googles_hosts(running: Running, host: str, path: str) -> None:
     """CONNECT leads to the sandbox, with a certificate that its own authority signed."""
-    with proxied(running, host) as sock:
-        for _ in range(2):
-            sock.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
-            assert sock.recv(65536).startswith(b"HTTP/1.1 200")
+    connection = proxied(running, host)
+    for _ in range(2):
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        assert answer.status == 200
+        assert json.loads(answer.read())
+    connection.close()
 
 
 @pytest.mark.parametrize(
