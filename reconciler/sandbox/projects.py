@@ -15,7 +15,8 @@ ENABLED: Final = "serviceusage.enabled"
 PROJECT_ID: Final = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]")
 
 INITIAL_SERVICES: Final = (
-    # What Google's documentation lists as enabled in a new project (Service Usage, "Services enabled by default").
+    # What Google's documentation lists as enabled in a new project (Service Usage, "Services enabled by default"),
+    # without sql-component: projects where it was missing are on record, so nobody may count on it.
     "analyticshub.googleapis.com",
     "bigquery.googleapis.com",
     "bigqueryconnection.googleapis.com",
@@ -32,7 +33,6 @@ INITIAL_SERVICES: Final = (
     "monitoring.googleapis.com",
     "servicemanagement.googleapis.com",
     "serviceusage.googleapis.com",
-    "sql-component.googleapis.com",
     "storage-api.googleapis.com",
     "storage-component.googleapis.com",
     "storage.googleapis.com",

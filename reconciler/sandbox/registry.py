@@ -107,10 +107,7 @@ def list_packages(world: World, request: Request) -> Mapping[str, Any]:
 def get_version(world: World, request: Request) -> Mapping[str, Any]:
     """packages.versions.get."""
     repository, package = _located(request)
-    body = world.store.get(VERSION, _version_name(repository, package, _last(request)))
-    if body is None:
-        raise _missing()
-    return _version(repository, body)
+    return _version(repository, _found(world, VERSION, _version_name(repository, package, _last(request))))
 
 
 def list_versions(world: World, request: Request) -> Mapping[str, Any]:
@@ -132,10 +129,7 @@ def list_versions(world: World, request: Request) -> Mapping[str, Any]:
 def get_tag(world: World, request: Request) -> Mapping[str, Any]:
     """packages.tags.get."""
     repository, package = _located(request)
-    body = world.store.get(TAG, _tag_name(repository, package, _last(request)))
-    if body is None:
-        raise _missing()
-    return _tag(repository, body)
+    return _tag(repository, _found(world, TAG, _tag_name(repository, package, _last(request))))
 
 
 def list_tags(world: World, request: Request) -> Mapping[str, Any]:
@@ -177,10 +171,7 @@ def get_image(world: World, request: Request) -> Mapping[str, Any]:
     """dockerImages.get: by "package@sha256:…"."""
     repository = _located(request)[0]
     package, _, digest = _last(request).partition("@")
-    body = world.store.get(VERSION, _version_name(repository, package, digest))
-    if body is None:
-        raise _missing()
-    return _image(world, repository, body)
+    return _image(world, repository, _found(world, VERSION, _version_name(repository, package, digest)))
 
 
 def list_images(world: World, request: Request) -> Mapping[str, Any]:
@@ -199,8 +190,7 @@ def to_drop(world: World, request: Request) -> Mapping[str, Any]:
         _package(world, repository, package)
         return {"repository": repository, "package": package, "digest": ""}
     digest = _last(request)
-    if world.store.get(VERSION, _version_name(repository, package, digest)) is None:
-        raise _missing()
+    _found(world, VERSION, _version_name(repository, package, digest))
     tagged = [
         body["tag"] for _, body in _of_package(world, TAG, repository, package) if body["digest"] == digest
     ]
@@ -244,8 +234,7 @@ def _tag_name(repository: str, package: str, tag: str) -> str:
 
 def _target(world: World, request: Request, repository: str, package: str) -> str:
     digest = request.body.get("version", "").rpartition("/")[2]
-    if world.store.get(VERSION, _version_name(repository, package, digest)) is None:
-        raise _missing()
+    _found(world, VERSION, _version_name(repository, package, digest))
     return digest
 
 
@@ -299,6 +288,12 @@ def _image(world: World, repository: str, body: Body) -> dict[str, Any]:
         "mediaType": MANIFEST,
         "buildTime": body["createTime"],
     }
+
+
+def _found(world: World, kind: str, name: str) -> Body:
+    if body := world.store.get(kind, name):
+        return body
+    raise _missing()
 
 
 def _missing() -> ApiError:

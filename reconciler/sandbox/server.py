@@ -6,9 +6,10 @@ import fcntl
 import importlib.util
 import json
 import os
+import re
 import ssl
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -26,6 +27,8 @@ from reconciler.sandbox.world import Runtime, Visit, World, timestamp, utc_now
 FOLDERS: Final = ("objects", "images", "logs", "tls", "run", "keys")
 METADATA: Final = ("metadata.google.internal", "metadata", "169.254.169.254")
 LOCAL: Final = ("127.0.0.1", "localhost", "[::1]", "sandbox")
+_SECRET: Final = re.compile(r"(access_token|oauth_token|upload_id|key)=[^&]*")
+"""What stands in a query and lets its reader in."""
 CHECK: Final = "MLFLOW_RECONCILE_SANDBOX_CHECK"
 ENGINE: Final = "reconciler.sandbox.runtime.engine"
 
@@ -124,7 +127,8 @@ class Server:
         return self._authority.context(host) if port == 443 and tls.serves(host) else None
 
     def _write_log(self, line: Logged) -> None:
-        entry: Mapping[str, Any] = {"time": self._world.now(), **vars(line)}
+        entry: dict[str, Any] = {"time": self._world.now(), **vars(line)}
+        entry["path"] = _SECRET.sub(r"\1=…", entry["path"])
         self._log.write(json.dumps(entry) + "\n")
 
 

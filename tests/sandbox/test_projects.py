@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from reconciler.sandbox.control import Running
 from tests.sandbox.calls import Cloud, new_project
 
 OWNER = {"role": "roles/owner", "members": ["user:operator@sandbox.example"]}
@@ -208,3 +211,12 @@ def test_latency_can_be_set(fresh: Cloud) -> None:
     assert own.post("/sandbox/v1/latency", {"milliseconds": -1}).status == 400
     own.ok("POST", "/sandbox/v1/latency", {"milliseconds": 1})
     assert own.ok("POST", "/sandbox/v1/latency", {"milliseconds": 0}) == {"milliseconds": 0}
+
+
+def test_the_request_log_counts_calls_and_keeps_no_token(running: Running, fresh: Cloud) -> None:
+    """One line per API call, with its method and status; what would let a reader in is left out."""
+    assert fresh.get("/v1/projects/{P}?access_token=made-up-token").status == 401
+    lines = (running.home / "logs" / "requests.jsonl").read_text().splitlines()
+    last = json.loads(lines[-1])
+    assert (last["api"], last["method_id"], last["status"]) == ("cloudresourcemanager", "projects.get", 401)
+    assert "made-up-token" not in lines[-1]

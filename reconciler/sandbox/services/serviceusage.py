@@ -33,6 +33,7 @@ TITLES: Final = {
     "run": "Cloud Run Admin API",
     "secretmanager": "Secret Manager API",
     "servicenetworking": "Service Networking API",
+    "sql-component": "Cloud SQL",
     "sqladmin": "Cloud SQL Admin API",
     "sts": "Security Token Service API",
     "vpcaccess": "Serverless VPC Access API",
