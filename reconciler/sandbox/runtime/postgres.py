@@ -6,6 +6,7 @@ import re
 import secrets
 import shutil
 import subprocess
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from reconciler.sandbox.runtime.pg_binaries import Installation, installations, 
 
 SUPERUSER = "cloudsqladmin"
 _PORT = "5432"
+_LINGERING = 15.0
 _ERROR = re.compile(r"ERROR:\s+(?:([0-9A-Z]{5}): )?(.*)")
 # Small, because several instances share a laptop with MLflow itself.
 _DEFAULTS = {"shared_buffers": "16MB", "synchronous_commit": "off", "log_destination": "stderr"}
@@ -143,10 +145,13 @@ def start(where: Cluster) -> Installation:
     _forget_dead_server(where)
     where.sockets.mkdir(parents=True, exist_ok=True)
     _give_to_server(where.sockets)
-    result = _pg_ctl(where, installation, "start", "-l", str(where.log))
-    if result.returncode != 0:
-        tail = where.log.read_text(errors="replace")[-1500:] if where.log.exists() else result.stderr
-        raise SandboxError(f"PostgreSQL of instance {where.name} does not start:\n{tail}")
+    deadline = time.monotonic() + _LINGERING
+    while _pg_ctl(where, installation, "start", "-l", str(where.log)).returncode != 0:
+        tail = where.log.read_text(errors="replace")[-1500:] if where.log.exists() else ""
+        # A server that was just stopped or killed leaves processes that take a moment to notice.
+        if "is still in use" not in tail or time.monotonic() > deadline:
+            raise SandboxError(f"PostgreSQL of instance {where.name} does not start:\n{tail}")
+        time.sleep(0.05)
     return installation
 
 
@@ -176,7 +181,7 @@ def running(where: Cluster) -> bool:
     pid = _recorded_pid(where)
     if pid is None:
         return False
-    shown = subprocess.run(["ps", "-o", "args=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    shown = subprocess.run(["ps", "-ww", "-o", "args=", "-p", str(pid)], capture_output=True, text=True, check=False)
     return str(where.data) in shown.stdout
 
 

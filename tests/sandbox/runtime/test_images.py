@@ -1,0 +1,146 @@
+"""Building images."""
+
+import io
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from reconciler.sandbox.runtime import environments, images
+from reconciler.sandbox.runtime.images import BuildError
+
+SIMPLE = """FROM --platform=linux/amd64 python:3-slim
+ARG PORT=1
+ENV GREETING="hello there" COPY_OF=$PORT
+RUN groupadd -r app && useradd -r -g app app && mkdir -p /app/data && chown app /app
+WORKDIR /app
+COPY . .
+COPY --chmod=0755 run.sh /usr/bin/run
+RUN chmod u+x,go-r run.sh && rm -f /app/unwanted && ln -s run.sh again
+USER app
+EXPOSE 8080
+LABEL a=b
+ENTRYPOINT ["/app/run.sh"]
+CMD ["serve"]
+"""
+
+
+def _build(top: Path, dockerfile: str, log: list[str] | None = None, **given: str) -> images.Image:
+    context = top / "context"
+    context.mkdir(exist_ok=True)
+    (context / "Dockerfile").write_text(dockerfile)
+    (context / "run.sh").write_text("#!/bin/sh\n")
+    (context / "unwanted").write_text("x")
+    (context / "secret.env").write_text("x")
+    (context / ".dockerignore").write_text("# comment\n*.env\nDockerfile\n")
+    lines = log if log is not None else []
+    return images.build(context, "Dockerfile", given, top / "images", lines.append)
+
+
+def test_instructions_leave_their_mark(top: Path) -> None:
+    """Files, modes, links, environment, entrypoint and command are what the Dockerfile says."""
+    image = _build(top, SIMPLE, PORT="7")
+    assert image.env["GREETING"] == "hello there"
+    assert image.env["COPY_OF"] == "7"
+    assert (image.entrypoint, image.command, image.workdir, image.user) == (
+        ("/app/run.sh",),
+        ("serve",),
+        "/app",
+        "app",
+    )
+    listing = sorted(path.relative_to(image.root).as_posix() for path in image.root.rglob("*"))
+    assert listing == [
+        "app", "app/.dockerignore", "app/again", "app/data", "app/run.sh", "usr", "usr/bin", "usr/bin/run"
+    ]  # fmt: skip
+    assert (image.root / "usr/bin/run").stat().st_mode & 0o777 == 0o755
+    assert (image.root / "app/run.sh").stat().st_mode & 0o777 == 0o700
+    assert (image.root / "app/again").readlink() == Path("run.sh")
+
+
+def test_the_digest_is_the_contents(top: Path) -> None:
+    """The same context has the same digest; one more byte, or another variable, has another."""
+    first = _build(top, SIMPLE)
+    assert _build(top, SIMPLE).digest == first.digest
+    assert _build(top, SIMPLE.replace("hello", "hallo")).digest != first.digest
+    assert images.load(top / "images", first.digest) == first
+
+
+def test_the_log_says_what_stands_in_for_what(top: Path) -> None:
+    """The base image and accounts are not there, and the log does not hide it."""
+    log: list[str] = []
+    _build(top, SIMPLE, log)
+    text = "\n".join(log)
+    assert "stands in for python:3-slim" in text
+    assert "containers run as the sandbox's own user" in text
+
+
+def test_pip_really_installs_into_an_environment_of_the_image(top: Path) -> None:
+    """The environment has the package, is shared by its recipe, and is not at a temporary place."""
+    wheel = top / "context" / "tiny-1.0-py3-none-any.whl"
+    wheel.parent.mkdir()
+    _make_wheel(wheel)
+    image = _build(top, f"FROM python:3\nCOPY . /app\nRUN pip install --no-cache-dir --no-index {wheel}\n")
+    environment = environments.provide(image.steps, print)
+    assert environments.provide(image.steps, print) == environment
+    assert list(environment.glob("lib/python3*/site-packages/tiny.py"))
+    assert list(environment.glob("lib/python3*/site-packages/__pycache__/tiny.*.pyc"))
+    script = (environment / "bin" / "tiny").read_text()
+    assert script.startswith(f"#!{environment}/bin/python")
+
+
+def test_a_package_that_is_not_there_fails_the_build(top: Path) -> None:
+    """pip's own words are in the log, and nothing half-made stays in the cache."""
+    log: list[str] = []
+    with pytest.raises(BuildError, match="pip install returned a non-zero code"):
+        _build(top, "FROM python:3\nRUN pip install --no-index no-such-package-anywhere\n", log)
+    assert any("No matching distribution" in line for line in log)
+    assert not list((environments.cache_folder() / "environments").glob("partial-*"))
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("FROM ubuntu:24.04", "is not python:3.x"),
+        ("FROM python:3\nVOLUME /x", "the instruction VOLUME is not understood"),
+        ("RUN true", "comes before FROM"),
+        ("FROM python:3\nRUN make all", "the command make is not understood"),
+        ("FROM python:3\nCOPY nothing /x", "no such file in the build context"),
+        ("FROM python:3\nCOPY ../images /x", "no such file in the build context"),
+        ("FROM python:3\nCOPY secret.env /x", "no such file in the build context"),
+        ("FROM python:3\nRUN pip install --target /x y", "pip's option --target is not understood"),
+        ("FROM python:3 AS a\nFROM python:3", "a second FROM"),
+        ("FROM --platform=linux/arm64 python:3", "only linux/amd64"),
+    ],
+)
+def test_what_is_not_understood_fails_the_build(top: Path, line: str, reason: str) -> None:
+    """The last line of the log is the reason, with the line's number where it has one."""
+    log: list[str] = []
+    with pytest.raises(BuildError, match=reason):
+        _build(top, line + "\n", log)
+    assert log[-1].startswith("ERROR: ")
+
+
+def test_an_archive_that_leads_out_of_the_context_is_refused(top: Path) -> None:
+    """A path with .. in a tar file is no way into the machine."""
+    archive = top / "evil.tgz"
+    with tarfile.open(archive, "w:gz") as tar:
+        entry = tarfile.TarInfo("../evil")
+        tar.addfile(entry, io.BytesIO())
+    (top / "unpacked").mkdir()
+    with pytest.raises(BuildError):
+        images.unpack(archive, top / "unpacked")
+    assert not (top / "evil").exists()
+
+
+def _make_wheel(path: Path) -> None:
+    import zipfile
+
+    info = "tiny-1.0.dist-info"
+    with zipfile.ZipFile(path, "w") as wheel:
+        wheel.writestr("tiny.py", "def main():\n    print('tiny')\n")
+        wheel.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n")
+        wheel.writestr(
+            f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: x\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        wheel.writestr(f"{info}/entry_points.txt", "[console_scripts]\ntiny = tiny:main\n")
+        wheel.writestr(f"{info}/RECORD", "")
