@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import re
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, cast
 from urllib.parse import quote
 
 from reconciler.sandbox import blobs
@@ -178,28 +180,46 @@ def _continue(world: World, request: Request, stream: BinaryIO) -> Received | An
         world.store.delete(SESSION, name)
         path.unlink(missing_ok=True)
         return Answer(499)
-    have = path.stat().st_size
-    start, total, asks = _place(request, session, have)
-    if not asks:
-        have = _append(path, stream, start, have, last=total)
-    if total is None or have < total:
-        return _more(have)
-    return _finish(world, request, name, session, path)
+    asks = (request.headers.get("content-range") or "").startswith("bytes */")
+    with _held(path, wait=not asks) as file:
+        if file is None:
+            # A connection that broke off is still being read to its end; what is sure are its whole steps.
+            return _more(path.stat().st_size // STEP * STEP)
+        have = path.stat().st_size
+        start, total = _place(request, session, have)
+        if not asks:
+            have = _append(file, stream, start, have, last=total)
+        if "content-range" not in request.headers:
+            total = have
+        if total is None or have < total:
+            return _more(have)
+        return _finish(world, request, name, session, path)
 
 
-def _place(request: Request, session: Body, have: int) -> tuple[int, int | None, bool]:
-    """(offset of the body, total size if known, whether the client only asks how far we are)."""
+@contextmanager
+def _held(path: Path, *, wait: bool) -> Generator[BinaryIO | None]:
+    """The file of a session, for one request at a time; None where another has it and *wait* is false."""
+    with path.open("r+b", buffering=0) as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield None
+            return
+        yield cast("BinaryIO", file)
+
+
+def _place(request: Request, session: Body, have: int) -> tuple[int, int | None]:
+    """(offset of the body, total size where it is known)."""
     header = request.headers.get("content-range")
     if header is None:
-        length = request.headers.get("content-length")
-        return 0, int(length) if length and length.isdigit() else session["total"], False
+        return 0, session["total"]
     found = _RANGE.fullmatch(header)
     if found is None:
         raise ApiError(400, f"Failed to parse Content-Range header: {header}.", reason="badRequest")
     total = session["total"] if found[3] == "*" else int(found[3])
     if found[1] is None:
         # "bytes */N" asks how far we are, unless everything is here and N says so.
-        return have, total if found[3] != "*" else None, True
+        return have, total if found[3] != "*" else None
     start, end = int(found[1]), int(found[2])
     if start > have:
         text = (
@@ -212,24 +232,22 @@ def _place(request: Request, session: Body, have: int) -> tuple[int, int | None,
     if (total is None or end + 1 < total) and (end + 1 - start) % STEP:
         text = f"Invalid request. All parts but the last must be a multiple of {STEP} bytes."
         raise ApiError(400, text, reason="badRequest")
-    return start, total, False
+    return start, total
 
 
-def _append(path: Path, stream: BinaryIO, start: int, have: int, *, last: int | None) -> int:
+def _append(file: BinaryIO, stream: BinaryIO, start: int, have: int, *, last: int | None) -> int:
     """Write what is new of a step. If the client breaks off, whole steps stay, as in Cloud Storage."""
     skip = have - start
     size = have
+    file.seek(have)
     try:
-        with path.open("r+b") as file:
-            file.seek(have)
-            for piece in blobs.stream(stream):
-                new = piece[skip:]
-                skip = max(0, skip - len(piece))
-                file.write(new)
-                size += len(new)
+        for piece in blobs.stream(stream):
+            new = piece[skip:]
+            skip = max(0, skip - len(piece))
+            file.write(new)
+            size += len(new)
     except (OSError, EOFError):
-        with path.open("r+b") as file:
-            file.truncate(max(have, path.stat().st_size // STEP * STEP))
+        file.truncate(max(have, size // STEP * STEP))
         raise
     if last is not None and size > last:
         raise ApiError(
