@@ -155,6 +155,10 @@ def _one(run: _Run, change: Change) -> None:
         outcome = Outcome(change, Status.INTERRUPTED, time.monotonic() - started, error)
     except errors.ReconcileError as error:
         outcome = Outcome(change, Status.FAILED, time.monotonic() - started, error)
+    except Exception as error:  # a bug in one kind must not hide what the others have done
+        bug = errors.ReconcileError(f"{change.ref.address}: this is a bug: {type(error).__name__}: {error}")
+        bug.__cause__ = error
+        outcome = Outcome(change, Status.FAILED, time.monotonic() - started, bug)
     _end(run, outcome)
 
 
@@ -185,7 +189,7 @@ def _verb(run: _Run, change: Change) -> None:
         kind.create(run.cloud, desired)
     elif change.observed is not None:
         fields = [f.field for f in diff(desired, change.observed).fields]
-        if fields:
+        if fields or change.observed.busy:
             kind.update(run.cloud, desired, change.observed, fields)
 
 
@@ -243,6 +247,11 @@ def _raise_failure(run: _Run, wanted: int) -> None:
     listed = "\n".join(
         f"- {error.message}" + (f"\n  {error.way_out}" if error.way_out else "") for error in failed
     )
+    if done == 0:
+        first = failed[0]
+        raise type(first)(
+            f"nothing was changed; {len(failed)} changes failed:\n{listed}", way_out=first.way_out
+        )
     raise errors.PartlyApplied(
         f"{done} changes done, {len(failed)} failed, {left} not tried:\n{listed}",
         way_out="Mend the cause and run the same command again; it continues from here.",

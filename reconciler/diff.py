@@ -9,6 +9,7 @@ from reconciler.change import Action, Change, FieldChange
 from reconciler.model import Desired, Observed, Origin, Pending, Ref, Value
 
 KEPT_DATA = "left in place: it holds data"
+FOREIGN = "(somebody else's, not shown: it may be a secret)"
 KEPT_SHARED = "left in place: others may use it"
 
 
@@ -34,6 +35,10 @@ def diff(desired: Desired, observed: Observed | None, *, delete_data: bool = Fal
     if observed is None:
         return _create(desired)
     fields = _differences(desired, observed)
+    if not fields and observed.busy:
+        return Change(
+            desired.ref, Action.UPDATE, (), desired, observed, f"waits for what is going on: {observed.busy}"
+        )
     if not fields:
         return Change(desired.ref, Action.KEEP, desired=desired, observed=observed)
     if not any(field.forces_replacement for field in fields):
@@ -79,13 +84,12 @@ def _replace(desired: Desired, observed: Observed, fields: tuple[FieldChange, ..
 
 def _differences(desired: Desired, observed: Observed) -> tuple[FieldChange, ...]:
     wanted = dict(desired.body or {})
-    for field in observed.body:
-        if field not in wanted and field.startswith(desired.complete or ("\0",)):
-            wanted[field] = None
+    foreign = {f for f in observed.body if f not in wanted and f.startswith(desired.complete or ("\0",))}
+    wanted |= dict.fromkeys(sorted(foreign))
     return tuple(
         FieldChange(
             field,
-            observed.body.get(field),
+            FOREIGN if field in foreign else observed.body.get(field),
             value,
             _origin(desired, field),
             desired.effects.get(field, ""),

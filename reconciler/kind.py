@@ -38,7 +38,10 @@ class Kind(Protocol):
         ...
 
     def update(self, cloud: Cloud, desired: Desired, observed: Observed, fields: Collection[str]) -> None:
-        """Write *fields* and no others, on the version observed; what we do not declare stays as it is."""
+        """Write *fields* and no others, on the version observed; what we do not declare stays as it is.
+
+        Without fields, something is going on with it (`Observed.busy`): wait for that to end.
+        """
         ...
 
     def delete(self, cloud: Cloud, ref: Ref) -> None:

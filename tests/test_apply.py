@@ -134,11 +134,30 @@ def test_a_run_that_did_nothing_passes_its_one_error_on() -> None:
 
 
 def test_every_failure_is_reported() -> None:
-    """Two failures are two lines."""
+    """Two failures are two lines, beside what was done."""
     fake = FakeKind(failing={("create", "a"): [BOOM], ("create", "b"): [errors.Refused("bang")]})
-    _, text, _ = _fails(planned([want("a", {"x": 1}), want("b", {"x": 1})]), fake, errors.PartlyApplied)
+    wanted = [want("a", {"x": 1}), want("b", {"x": 1}), want("c", {"x": 1})]
+    _, text, _ = _fails(planned(wanted), fake, errors.PartlyApplied)
     assert "- boom" in text
     assert "- bang" in text
+
+
+def test_where_nothing_was_done_the_first_failure_gives_the_exit_code() -> None:
+    """Two missing permissions are a matter of permission, not of a half-done apply."""
+    failing = {("create", name): [errors.PermissionMissing(f"no {name}")] for name in "ab"}
+    fake = FakeKind(failing=failing)
+    wanted = [want("a", {"x": 1}), want("b", {"x": 1})]
+    _, text, _ = _fails(planned(wanted), fake, errors.PermissionMissing)
+    assert "nothing was changed" in text
+    assert "- no b" in text
+
+
+def test_a_bug_in_one_kind_is_a_failure_like_another() -> None:
+    """What the others have done is still said."""
+    fake = FakeKind(failing={("create", "a"): [ZeroDivisionError("by zero")]})
+    wanted = [want("a", {"x": 1}), want("b", {"x": 1})]
+    _, text, _ = _fails(planned(wanted), fake, errors.PartlyApplied)
+    assert "this is a bug: ZeroDivisionError" in text
 
 
 def test_the_second_run_continues() -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from reconciler.change import Action, FieldChange
-from reconciler.diff import KEPT_DATA, KEPT_SHARED, diff, resolve
+from reconciler.diff import FOREIGN, KEPT_DATA, KEPT_SHARED, diff, resolve
 from reconciler.model import Origin, Pending
 from tests.builders import ref, seen, want
 
@@ -95,7 +96,15 @@ def test_under_a_complete_prefix_an_unknown_field_is_a_difference() -> None:
         want("a", {"env.A": "1"}, complete=("env.",)),
         seen("a", {"env.A": "1", "env.B": "2", "labels.x": "y"}),
     )
-    assert change.fields == (FieldChange("env.B", "2", None),)
+    assert change.fields == (FieldChange("env.B", FOREIGN, None),)
+
+
+def test_what_is_going_on_is_waited_for() -> None:
+    """A resource that already looks right while somebody works on it is an update without fields."""
+    observed = replace(seen("a", {"x": "1"}), busy="PENDING_CREATE")
+    change = diff(want("a", {"x": "1"}), observed)
+    assert (change.action, change.fields) == (Action.UPDATE, ())
+    assert "PENDING_CREATE" in change.reason
 
 
 def test_a_field_carries_its_origin_and_effect() -> None:

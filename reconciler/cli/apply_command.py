@@ -5,7 +5,6 @@ from __future__ import annotations
 import click
 
 from reconciler.cli.options import on_sandbox, output_format
-from reconciler.errors import Exit
 
 
 @click.command(name="apply")
@@ -41,7 +40,7 @@ def command(
         sealed.refuse_if_stale(seal, plan)
     console.show(plan, style)
     if dry_run:
-        context.exit(Exit.DIFFERENCES if plan.wanted else Exit.OK)
+        context.exit(console.exit_code(plan))
     plan.refuse_if_blocked()
     if not plan.wanted:
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ import click
 from reconciler.apply import Outcome, Status, apply
 from reconciler.change import Action
 from reconciler.cli.progress import watching
+from reconciler.errors import Exit
 from reconciler.gcp.cloud import Cloud
 from reconciler.model import Ref
 from reconciler.plan import Plan
@@ -37,7 +39,11 @@ def _stoppable(cloud: Cloud) -> Generator[None]:
     """Ctrl-C, and SIGTERM as CI runners send it, end the run between two steps instead of in the midst of one."""
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
+        if cloud.stopped.is_set():
+            os._exit(Exit.INTERRUPTED)  # asked twice: the request in flight is not waited for
         cloud.stopped.set()
+        message = "\nStopping after the requests in flight; what runs in Google Cloud goes on. Ctrl-C again: at once.\n"
+        os.write(2, message.encode())
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

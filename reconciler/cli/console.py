@@ -8,6 +8,7 @@ import sys
 import click
 
 from reconciler import errors
+from reconciler.errors import Exit
 from reconciler.plan import Plan
 
 
@@ -25,6 +26,13 @@ def show(plan: Plan, style: str, summary: str = "") -> None:
         from reconciler.render import text
 
         click.echo(text.render(plan, summary, colour=coloured()), nl=False)
+
+
+def exit_code(plan: Plan) -> Exit:
+    """What a command that only shows *plan* exits with."""
+    if any(change.blocked for change in plan.changes):
+        return Exit.PROTECTED
+    return Exit.DIFFERENCES if plan.wanted else Exit.OK
 
 
 def coloured() -> bool:

@@ -8,7 +8,6 @@ import click
 
 from reconciler import errors
 from reconciler.cli.options import on_sandbox, output_format, spec_argument
-from reconciler.errors import Exit
 
 
 @click.command(name="destroy")
@@ -43,7 +42,7 @@ def command(
     plan = survey_removal(cloud, deployment, delete_data=delete_data)
     console.show(plan, style)
     if dry_run:
-        context.exit(Exit.DIFFERENCES if plan.wanted else Exit.OK)
+        context.exit(console.exit_code(plan))
     plan.refuse_if_blocked()
     if not plan.wanted:
         return

@@ -5,7 +5,6 @@ from __future__ import annotations
 import click
 
 from reconciler.cli.options import on_sandbox, output_format, spec_argument
-from reconciler.errors import Exit
 
 
 @click.command(name="plan")
@@ -17,7 +16,7 @@ from reconciler.errors import Exit
 )
 @click.pass_context
 def command(context: click.Context, spec: str, style: str, sandbox: bool, out: str | None) -> None:
-    """Show what has to change for SPEC to come true. Exits 2 where something has to."""
+    """Show what has to change for SPEC to come true. Exits 2 where something has to, 5 where a guard forbids it."""
     from reconciler import sealed
     from reconciler.cli import console, session
     from reconciler.pipeline import survey
@@ -29,5 +28,4 @@ def command(context: click.Context, spec: str, style: str, sandbox: bool, out: s
     if out:
         sealed.save(plan, out)
         click.echo(f"Sealed into {out}; carry it out with: mlflow-reconcile apply {out}", err=True)
-    if plan.wanted:
-        context.exit(Exit.DIFFERENCES)
+    context.exit(console.exit_code(plan))

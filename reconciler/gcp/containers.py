@@ -16,6 +16,7 @@ from reconciler.model import Json
 ENV = "containers.env."
 SOCKETS = "volumes.cloudsql"
 MOUNT = "cloudsql"
+SOCKET_FOLDER = "/cloudsql"
 PORTS = "containers.ports"
 _SECRET_VERSION = re.compile(r"(projects/[^/]+/secrets/[^/]+)/versions/([^/]+)")
 
@@ -108,20 +109,21 @@ def _write_env(container: dict[str, Any], name: str, value: str | None) -> None:
 
 
 def _sockets(template: Mapping[str, Any], container: Mapping[str, Any]) -> list[str]:
-    mounted = {m["name"] for m in flat.items(container, "volumeMounts") if m.get("mountPath") == "/cloudsql"}
+    mounted = {
+        m["name"] for m in flat.items(container, "volumeMounts") if m.get("mountPath") == SOCKET_FOLDER
+    }
     volumes = [v for v in flat.items(template, "volumes") if v.get("name") in mounted]
     instances: list[list[str]] = [flat.at(volume, "cloudSqlInstance.instances") or [] for volume in volumes]
     return sorted(name for names in instances for name in names)
 
 
 def _write_sockets(template: dict[str, Any], container: dict[str, Any], instances: list[str]) -> None:
-    """One volume of ours, mounted where Cloud SQL's sockets are looked for; other volumes stay."""
-    volumes = [
-        v for v in flat.items(template, "volumes") if v.get("name") != MOUNT and "cloudSqlInstance" not in v
-    ]
-    kept = {v["name"] for v in volumes}
-    mounts = [m for m in flat.items(container, "volumeMounts") if m["name"] in kept]
+    """The one volume that is mounted where Cloud SQL's sockets are looked for; other volumes stay."""
+    live = flat.items(container, "volumeMounts")
+    ours = next((str(m["name"]) for m in live if m.get("mountPath") == SOCKET_FOLDER), MOUNT)
+    volumes = [v for v in flat.items(template, "volumes") if v.get("name") != ours]
+    mounts = [m for m in live if m["name"] != ours]
     if instances:
-        volumes.append({"name": MOUNT, "cloudSqlInstance": {"instances": instances}})
-        mounts.append({"name": MOUNT, "mountPath": "/cloudsql"})
+        volumes.append({"name": ours, "cloudSqlInstance": {"instances": instances}})
+        mounts.append({"name": ours, "mountPath": SOCKET_FOLDER})
     template["volumes"], container["volumeMounts"] = volumes, mounts

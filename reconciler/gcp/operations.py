@@ -42,6 +42,7 @@ def await_operation(
     first: Mapping[str, Any],
     look: Callable[[str], Any],
     phase: Callable[[Mapping[str, Any]], str],
+    ended: Callable[[Mapping[str, Any]], bool] | None = None,
 ) -> Mapping[str, Any]:
     """The operation *first*, once it has ended; *look* reads it again by name, *phase* says what it is doing.
 
@@ -50,7 +51,7 @@ def await_operation(
     operation, started = first, time.monotonic()
     faster = SANDBOX_SPEED if cloud.endpoint else 1
     interval = pace.first / faster
-    while not _ended(operation):
+    while not (ended or _ended)(operation):
         cloud.note(phase(operation))
         if time.monotonic() - started > pace.budget:
             raise errors.OutOfTime(
@@ -63,6 +64,25 @@ def await_operation(
         operation = cloud.call(about, lambda name=name: look(name))
     _raise_failure(operation, about)
     return operation
+
+
+def await_state(
+    cloud: Cloud,
+    about: str,
+    pace: Pace,
+    look: Callable[[], Mapping[str, Any]],
+    going_on: Callable[[Mapping[str, Any]], str],
+) -> Mapping[str, Any]:
+    """What *look* reads, once *going_on* says "" of it: for work whose operation somebody else holds."""
+    return await_operation(
+        cloud,
+        about,
+        pace,
+        {"name": "", "state": look()},
+        lambda _name: {"name": "", "state": look()},
+        lambda operation: going_on(operation["state"]),
+        ended=lambda operation: not going_on(operation["state"]),
+    )["state"]
 
 
 def _ended(operation: Mapping[str, Any]) -> bool:

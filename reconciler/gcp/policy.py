@@ -62,10 +62,10 @@ def rewrite(
     """Read the policy, merge *wanted* into it, write it back on its etag; again when somebody was faster."""
 
     def attempt() -> None:
-        policy = dict(cloud.call(about, read))
+        policy = dict(cloud.call(about, read, retries.NEVER))
         after = merged(policy, wanted)
         if grants_of(after) != grants_of(policy):
-            cloud.call(about, lambda: write(after))
+            cloud.call(about, lambda: write(after), retries.NEVER)
 
     cloud.call(about, attempt, retries.IAM)
 

@@ -58,6 +58,9 @@ ONCE = Policy(_rejected_before_it_ran, budget=60, first=0.5, longest=8)
 AFTER_ENABLING = Policy(_not_yet_enabled, budget=300, first=0.5, longest=15)
 """A whole change of an API that this run enabled, usable seconds to minutes later; its calls have policies too."""
 
+NEVER = Policy(lambda _error: False, budget=0, first=0, longest=0)
+"""Calls inside something that is retried as a whole."""
+
 IAM = Policy(_member_not_yet_known, budget=180, first=0.3, longest=10)
 """Read, merge and write an IAM policy: again when the etag moved or a new member is not known yet."""
 

@@ -42,7 +42,7 @@ def _change(change: Change, *, colour: bool) -> Iterator[str]:
         yield f"      and {hidden} more, derived or by default (--format json shows them)"
     for sentence in (
         *change.effects,
-        *filter(None, (change.reason if change.action is not Action.UPDATE else "",)),
+        *filter(None, (change.reason,)),
     ):
         yield f"      ! {sentence}"
     if change.blocked:

@@ -88,10 +88,24 @@ class Migration:
             )
 
     def update(self, cloud: Cloud, desired: Desired, observed: Observed, fields: Collection[str]) -> None:
-        """Back up what is there, then migrate it."""
+        """Back up what is there, then migrate it; first wait for a migration that is running already."""
+        if observed.busy:
+            self._await_end(cloud, desired.ref)
+            if set(fields) <= {"state"}:
+                return
         if "image" in fields:
             _back_up(cloud, desired.ref)
         self.create(cloud, desired)
+
+    def _await_end(self, cloud: Cloud, ref: Ref) -> None:
+        def look() -> dict[str, Any]:
+            now = self.observe(cloud, ref)
+            return {"busy": now.busy if now else "", "state": now.body["state"] if now else "FAILED"}
+
+        about = "waiting for the migration that is running"
+        ended = operations.await_state(cloud, about, operations.RUN, look, lambda state: str(state["busy"]))
+        if ended["state"] != "SUCCEEDED":
+            raise errors.OperationFailed(f"{about}: it failed", way_out="Run this again to try it anew.")
 
     def delete(self, cloud: Cloud, ref: Ref) -> None:
         """Nothing: executions go with their job."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, ClassVar
 
 from reconciler import errors
@@ -110,6 +110,9 @@ class Service:
     def update(self, cloud: Cloud, desired: Desired, observed: Observed, fields: Collection[str]) -> None:
         """Read, change *fields*, write back on the etag observed, wait until the new revision serves."""
         about = f"updating service {desired.ref.short}"
+        if not fields:
+            _await_ready(cloud, about, desired.ref)
+            return
         live = as_json(cloud.call(about, lambda: _get(cloud, desired.ref)))
         live["template"].pop("revision", None)
         _write(live, desired.body or {}, fields)
@@ -222,7 +225,7 @@ def _traffic(target: dict[str, Any]) -> str:
     return f"{'latest' if latest else target.get('revision')} {target.get('percent', 0)}%"
 
 
-def _ready(service: dict[str, Any]) -> bool:
+def _ready(service: Mapping[str, Any]) -> bool:
     state = flat.at(service, "terminalCondition.state")
     return state == "CONDITION_SUCCEEDED" or bool(service.get("reconciling"))
 
@@ -240,9 +243,24 @@ def _write(service: dict[str, Any], body: Body, fields: Collection[str]) -> None
         service["labels"] = flat.with_map(service.get("labels"), labels)
 
 
+def _await_ready(cloud: Cloud, about: str, ref: Ref) -> None:
+    """Wait for a roll-out that somebody else, or an earlier run, has started."""
+    service = operations.await_state(
+        cloud,
+        about,
+        operations.RUN,
+        lambda: as_json(cloud.call(about, lambda: _get(cloud, ref))),
+        lambda service: "rolling out" if service.get("reconciling") else "",
+    )
+    _refuse_unready(about, service)
+
+
 def _roll_out(cloud: Cloud, about: str, operation: Any) -> None:
     """Wait; an operation that is done is not enough, the newest revision must serve."""
-    service = as_json(operations.run_done(cloud, about, operation))
+    _refuse_unready(about, as_json(operations.run_done(cloud, about, operation)))
+
+
+def _refuse_unready(about: str, service: Mapping[str, Any]) -> None:
     if not _ready(service):
         message = flat.at(service, "terminalCondition.message") or "the newest revision is not ready"
         raise errors.OperationFailed(f"{about}: {message}")

@@ -93,6 +93,8 @@ class Instance:
 
     def update(self, cloud: Cloud, desired: Desired, observed: Observed, fields: Collection[str]) -> None:
         """PATCH in the order that Cloud SQL demands, each on a fresh settingsVersion, each waited for."""
+        if observed.busy:
+            settle(cloud, desired.ref)
         rest = set(fields)
         for group in ALONE:
             self._patch(cloud, desired, sorted(rest.intersection(group)))
