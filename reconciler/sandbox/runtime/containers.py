@@ -69,7 +69,7 @@ def launch(
     """
     folder = instance_folder(world.home, secrets.token_hex(3))
     folder.mkdir(mode=0o711)
-    port = _free_port()
+    port = free_port()
     subject = metadata.Subject(container.account, who.project, who.number, who.region)
     server = world.listen(0, metadata.server(world, subject))
     try:
@@ -189,6 +189,7 @@ def _mounts(folder: Path, container: Container, resolved: Resolved) -> dict[str,
     return mounts
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on right now."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return int(probe.getsockname()[1])

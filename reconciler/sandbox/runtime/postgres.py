@@ -181,7 +181,9 @@ def running(where: Cluster) -> bool:
     pid = _recorded_pid(where)
     if pid is None:
         return False
-    shown = subprocess.run(["ps", "-ww", "-o", "args=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    shown = subprocess.run(
+        ["ps", "-ww", "-o", "args=", "-p", str(pid)], capture_output=True, text=True, check=False
+    )
     return str(where.data) in shown.stdout
 
 

@@ -123,7 +123,9 @@ def test_a_copy_brings_back_what_was_lost(cluster: Cluster, top: Path) -> None:
     assert postgres.run_sql(cluster, "SELECT x FROM t", "d") == [["7"]]
 
 
-def test_a_long_command_line_does_not_hide_the_server(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_command_line_does_not_hide_the_server(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """ps cuts its output at COLUMNS unless it is told not to; the server must be recognised all the same."""
     monkeypatch.setenv("COLUMNS", "40")
     assert postgres.running(cluster)
