@@ -144,7 +144,9 @@ def test_every_failure_is_reported() -> None:
 
 def test_where_nothing_was_done_the_first_failure_gives_the_exit_code() -> None:
     """Two missing permissions are a matter of permission, not of a half-done apply."""
-    failing = {("create", name): [errors.PermissionMissing(f"no {name}")] for name in "ab"}
+    failing: dict[tuple[str, str], list[Exception]] = {
+        ("create", name): [errors.PermissionMissing(f"no {name}")] for name in "ab"
+    }
     fake = FakeKind(failing=failing)
     wanted = [want("a", {"x": 1}), want("b", {"x": 1})]
     _, text, _ = _fails(planned(wanted), fake, errors.PermissionMissing)
