@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import ClassVar, Protocol
+from typing import Protocol
 
 from reconciler.gcp.cloud import Cloud
 from reconciler.model import Desired, Observed, Ref
@@ -17,13 +17,20 @@ class Kind(Protocol):
     Every verb may raise `reconciler.errors.ReconcileError`; none may print, prompt or sleep without a condition.
     """
 
-    name: ClassVar[str]
-    """`<service>.<resource>`, like `storage.bucket`; also the module's name with an underscore."""
-    api: ClassVar[str]
-    """The API that must be enabled before anything of this kind can exist: `storage.googleapis.com`."""
+    @property
+    def name(self) -> str:
+        """`<service>.<resource>`, like `storage.bucket`; also the module's name with an underscore."""
+        ...
 
-    tells: ClassVar[bool]
-    """Whether other resources wait for a value that only this one's `observe` can tell (`model.Pending`)."""
+    @property
+    def api(self) -> str:
+        """The API that must be enabled before anything of this kind can exist: `storage.googleapis.com`."""
+        ...
+
+    @property
+    def tells(self) -> bool:
+        """Whether other resources wait for a value that only this one's `observe` can tell (`model.Pending`)."""
+        ...
 
     def desired(self, deployment: Deployment, names: Names) -> Iterable[Desired]:
         """What *deployment* wants. Pure. The same refs whatever the options: what is off is wanted absent."""

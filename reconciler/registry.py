@@ -7,43 +7,43 @@ from typing import Final
 
 from reconciler.kind import Kind
 from reconciler.resources.artifactregistry_repository import Repository
-from reconciler.resources.artifactregistry_repository_iam import RepositoryIam
+from reconciler.resources.artifactregistry_repository_iam import REPOSITORY_IAM
 from reconciler.resources.cloudbuild_image import Image
-from reconciler.resources.cloudresourcemanager_project_iam import ProjectIam
+from reconciler.resources.cloudresourcemanager_project_iam import PROJECT_IAM
 from reconciler.resources.iam_service_account import ServiceAccount
 from reconciler.resources.run_job import Job
 from reconciler.resources.run_migration import Migration
 from reconciler.resources.run_service import Service
-from reconciler.resources.run_service_iam import ServiceIam
+from reconciler.resources.run_service_iam import SERVICE_IAM
 from reconciler.resources.secretmanager_secret import Secret
-from reconciler.resources.secretmanager_secret_iam import SecretIam
+from reconciler.resources.secretmanager_secret_iam import SECRET_IAM
 from reconciler.resources.secretmanager_version import Version
 from reconciler.resources.serviceusage_services import EnabledServices
 from reconciler.resources.sqladmin_database import Database
 from reconciler.resources.sqladmin_instance import Instance
 from reconciler.resources.sqladmin_user import User
 from reconciler.resources.storage_bucket import Bucket
-from reconciler.resources.storage_bucket_iam import BucketIam
+from reconciler.resources.storage_bucket_iam import BUCKET_IAM
 
 KINDS: Final[tuple[Kind, ...]] = (
     EnabledServices(),
     ServiceAccount(),
-    ProjectIam(),
+    PROJECT_IAM,
     Bucket(),
-    BucketIam(),
+    BUCKET_IAM,
     Repository(),
-    RepositoryIam(),
+    REPOSITORY_IAM,
     Image(),
     Secret(),
     Version(),
-    SecretIam(),
+    SECRET_IAM,
     Instance(),
     Database(),
     User(),
     Job(),
     Migration(),
     Service(),
-    ServiceIam(),
+    SERVICE_IAM,
 )
 
 BY_NAME: Final[Mapping[str, Kind]] = {kind.name: kind for kind in KINDS}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 from reconciler import errors
 from reconciler.gcp import fields as flat
@@ -19,9 +19,9 @@ DAY = 24 * 60 * 60
 class Repository:
     """`artifactregistry.repository`."""
 
-    name: ClassVar[str] = "artifactregistry.repository"
-    api: ClassVar[str] = "artifactregistry.googleapis.com"
-    tells: ClassVar[bool] = False
+    name: str = "artifactregistry.repository"
+    api: str = "artifactregistry.googleapis.com"
+    tells: bool = False
 
     def desired(self, deployment: Deployment, names: Names) -> Iterable[Desired]:
         """A Docker repository, where the image is built here; its clean-up keeps the newest and drops the untagged."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import Any, ClassVar
+from typing import Any
 
 from reconciler import errors
 from reconciler.gcp import operations, retries
@@ -29,9 +29,9 @@ PACKAGE = "server"
 class Image:
     """`cloudbuild.image`: one tag in the repository; it exists once its content has been built."""
 
-    name: ClassVar[str] = "cloudbuild.image"
-    api: ClassVar[str] = "cloudbuild.googleapis.com"
-    tells: ClassVar[bool] = True
+    name: str = "cloudbuild.image"
+    api: str = "cloudbuild.googleapis.com"
+    tells: bool = True
 
     def desired(self, deployment: Deployment, names: Names) -> Iterable[Desired]:
         """The image of what `image/` holds now; nothing where the spec names a digest."""

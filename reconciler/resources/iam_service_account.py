@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import ClassVar
 
 from reconciler import errors
 from reconciler.gcp.cloud import Cloud
@@ -15,9 +14,9 @@ from reconciler.spec.deployment import Deployment
 class ServiceAccount:
     """`iam.service_account`."""
 
-    name: ClassVar[str] = "iam.service_account"
-    api: ClassVar[str] = "iam.googleapis.com"
-    tells: ClassVar[bool] = False
+    name: str = "iam.service_account"
+    api: str = "iam.googleapis.com"
+    tells: bool = False
 
     def desired(self, deployment: Deployment, names: Names) -> Iterable[Desired]:
         """The server's account, and the builder's where the image is built."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import Any, ClassVar
+from typing import Any
 
 from reconciler import errors
 from reconciler.gcp import containers, operations
@@ -32,9 +32,9 @@ MIGRATION_TIMEOUT = "1800s"
 class Job:
     """`run.job`."""
 
-    name: ClassVar[str] = "run.job"
-    api: ClassVar[str] = "run.googleapis.com"
-    tells: ClassVar[bool] = False
+    name: str = "run.job"
+    api: str = "run.googleapis.com"
+    tells: bool = False
 
     def desired(self, deployment: Deployment, names: Names) -> Iterable[Desired]:
         """The server's image with `migrate` as its command, and access to nothing but the database."""

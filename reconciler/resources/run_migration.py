@@ -6,7 +6,7 @@ Not a resource of Google's but a fact about one: the newest execution of the job
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import Any, ClassVar
+from typing import Any
 
 from reconciler import errors
 from reconciler.gcp import fields as flat
@@ -30,9 +30,9 @@ TIMEOUT = 60
 class Migration:
     """`run.migration`: fields `image` (that the schema was last made for) and `state` (SUCCEEDED, FAILED)."""
 
-    name: ClassVar[str] = "run.migration"
-    api: ClassVar[str] = "run.googleapis.com"
-    tells: ClassVar[bool] = False
+    name: str = "run.migration"
+    api: str = "run.googleapis.com"
+    tells: bool = False
 
     def desired(self, deployment: Deployment, names: Names) -> Iterable[Desired]:
         """A succeeded execution with the server's image."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 from reconciler import errors
 from reconciler.gcp import containers, operations
@@ -34,9 +34,9 @@ START_SECONDS = 240
 class Service:
     """`run.service`; its field `ready` is false while the newest revision does not serve."""
 
-    name: ClassVar[str] = "run.service"
-    api: ClassVar[str] = "run.googleapis.com"
-    tells: ClassVar[bool] = False
+    name: str = "run.service"
+    api: str = "run.googleapis.com"
+    tells: bool = False
 
     def desired(self, deployment: Deployment, names: Names) -> Iterable[Desired]:
         """The service with its one container; the whole environment is ours."""

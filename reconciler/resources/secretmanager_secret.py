@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import Any, ClassVar
+from typing import Any
 
 from reconciler import errors
 from reconciler.gcp import fields as flat
@@ -19,9 +19,9 @@ TIMEOUT = 60
 class Secret:
     """`secretmanager.secret`: the container; its value is a `secretmanager.version`."""
 
-    name: ClassVar[str] = "secretmanager.secret"
-    api: ClassVar[str] = "secretmanager.googleapis.com"
-    tells: ClassVar[bool] = False
+    name: str = "secretmanager.secret"
+    api: str = "secretmanager.googleapis.com"
+    tells: bool = False
 
     def desired(self, deployment: Deployment, names: Names) -> Iterable[Desired]:
         """The database's secret always; the login's while nginx asks for a login."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import secrets as random
 from collections.abc import Collection, Iterable
-from typing import ClassVar
 
 import google_crc32c
 
@@ -26,9 +25,9 @@ PAGE = 25
 class Version:
     """`secretmanager.version`."""
 
-    name: ClassVar[str] = "secretmanager.version"
-    api: ClassVar[str] = "secretmanager.googleapis.com"
-    tells: ClassVar[bool] = True
+    name: str = "secretmanager.version"
+    api: str = "secretmanager.googleapis.com"
+    tells: bool = True
 
     def desired(self, deployment: Deployment, names: Names) -> Iterable[Desired]:
         """An enabled version of each secret that is wanted."""

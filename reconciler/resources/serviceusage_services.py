@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import Any, ClassVar
+from typing import Any
 
 from reconciler.gcp import operations
 from reconciler.gcp.cloud import Cloud
@@ -28,9 +28,9 @@ NEEDED = (
 class EnabledServices:
     """`serviceusage.services`: one resource per project, one field per API."""
 
-    name: ClassVar[str] = "serviceusage.services"
-    api: ClassVar[str] = "serviceusage.googleapis.com"
-    tells: ClassVar[bool] = False
+    name: str = "serviceusage.services"
+    api: str = "serviceusage.googleapis.com"
+    tells: bool = False
 
     def desired(self, deployment: Deployment, names: Names) -> Iterable[Desired]:
         """Every API that some kind needs."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import ClassVar
 
 from reconciler import errors
 from reconciler.gcp import operations, retries
@@ -17,9 +16,9 @@ from reconciler.spec.deployment import Deployment
 class Database:
     """`sqladmin.database`."""
 
-    name: ClassVar[str] = "sqladmin.database"
-    api: ClassVar[str] = "sqladmin.googleapis.com"
-    tells: ClassVar[bool] = False
+    name: str = "sqladmin.database"
+    api: str = "sqladmin.googleapis.com"
+    tells: bool = False
 
     def desired(self, deployment: Deployment, names: Names) -> Iterable[Desired]:
         """One database, in UTF-8."""

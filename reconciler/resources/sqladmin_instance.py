@@ -7,7 +7,7 @@ patched alone and in order; all of that is this module's business.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 from reconciler import errors
 from reconciler.gcp import fields as flat
@@ -30,9 +30,9 @@ ALONE = (("settings.activationPolicy",), ("databaseVersion",), ("settings.editio
 class Instance:
     """`sqladmin.instance`."""
 
-    name: ClassVar[str] = "sqladmin.instance"
-    api: ClassVar[str] = "sqladmin.googleapis.com"
-    tells: ClassVar[bool] = False
+    name: str = "sqladmin.instance"
+    api: str = "sqladmin.googleapis.com"
+    tells: bool = False
 
     def desired(self, deployment: Deployment, names: Names) -> Iterable[Desired]:
         """The instance with every setting that the spec has an opinion on; always its edition, whose default varies."""

@@ -7,7 +7,7 @@ what Google's documents name annotations for.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import Any, ClassVar
+from typing import Any
 
 from reconciler import errors
 from reconciler.gcp import operations, retries
@@ -24,9 +24,9 @@ TIMEOUT = 60
 class User:
     """`sqladmin.user`; its field `password` names the secret version that holds it, never the password."""
 
-    name: ClassVar[str] = "sqladmin.user"
-    api: ClassVar[str] = "sqladmin.googleapis.com"
-    tells: ClassVar[bool] = False
+    name: str = "sqladmin.user"
+    api: str = "sqladmin.googleapis.com"
+    tells: bool = False
 
     def desired(self, deployment: Deployment, names: Names) -> Iterable[Desired]:
         """One user, whose password is the pinned version of the database's secret."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 from reconciler import errors
 from reconciler.gcp import fields as flat
@@ -18,9 +18,9 @@ DAY = 24 * 60 * 60
 class Bucket:
     """`storage.bucket`."""
 
-    name: ClassVar[str] = "storage.bucket"
-    api: ClassVar[str] = "storage.googleapis.com"
-    tells: ClassVar[bool] = False
+    name: str = "storage.bucket"
+    api: str = "storage.googleapis.com"
+    tells: bool = False
 
     def desired(self, deployment: Deployment, names: Names) -> Iterable[Desired]:
         """The artifact bucket, unless it is somebody else's; the build bucket, where the image is built."""

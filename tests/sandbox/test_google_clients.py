@@ -12,8 +12,8 @@ import pytest
 from google.api_core import exceptions
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import secretmanager_v1, storage
-from googleapiclient import discovery  # pyright: ignore[reportMissingTypeStubs]
-from googleapiclient.errors import HttpError  # pyright: ignore[reportMissingTypeStubs]
+from googleapiclient import discovery  # pyright: ignore[reportMissingTypeStubs] -- ships no types
+from googleapiclient.errors import HttpError  # pyright: ignore[reportMissingTypeStubs] -- ships no types
 
 from reconciler.sandbox import control
 from reconciler.sandbox.control import Running
