@@ -1,7 +1,7 @@
 """What really runs: the databases, the instances of revisions, the tasks of jobs, and the ports of services."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -128,11 +128,17 @@ class Engine:
             containers.stop(known[0])
 
     def run_task(
-        self, name: str, who: Identity, template: Mapping[str, Any], variables: Mapping[str, str]
+        self,
+        name: str,
+        who: Identity,
+        template: Mapping[str, Any],
+        variables: Mapping[str, str],
+        cancelled: Callable[[], bool],
     ) -> tuple[str, int]:
         """Run a task of a job to its end. Returns "" or why it failed, and its exit code.
 
-        `name` is the task's full name; the log is that of `who`.
+        `name` is the task's full name; the log is that of `who`. `cancelled` is asked once the task can be found by
+        `cancel_task`, so that a cancellation is seen by one of the two.
         """
         container = container_of(template)
         log = self.log(who.name)
@@ -144,6 +150,8 @@ class Engine:
             return str(error), 0
         self._tasks[name] = running
         try:
+            if cancelled():
+                containers.stop(running)
             in_time = running.group.exited.wait(container.timeout)
             code = containers.stop(running)
         finally:

@@ -62,6 +62,11 @@ def sql_view(instance: Path) -> Path:
     return instance / "c"
 
 
+def closed_parent(top: Path) -> Path | None:
+    """The folder above `top` that other users cannot pass through, or None."""
+    return next((step for step in top.parents if step.stat().st_mode & 0o001 == 0), None)
+
+
 def open_path(folder: Path, top: Path) -> None:
     """Let other users pass through `folder` and its parents down from `top`, without listing anything."""
     for step in (folder, *folder.parents):

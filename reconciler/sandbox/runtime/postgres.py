@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.sandbox.errors import SandboxError
-from reconciler.sandbox.runtime.folders import open_path, socket_folder
+from reconciler.sandbox.runtime.folders import closed_parent, open_path, socket_folder
 from reconciler.sandbox.runtime.pg_binaries import Installation, installations, run_as, server_account
 
 SUPERUSER = "cloudsqladmin"
@@ -88,6 +88,7 @@ def create(where: Cluster, settings: Mapping[str, str], major: int) -> Installat
     where.files.mkdir(parents=True)
     password = secrets.token_urlsafe(24)
     if account is not None:
+        _check_reachable(where, account.pw_name)
         open_path(where.files, where.top)
         os.chown(where.files, account.pw_uid, account.pw_gid)
     first_password = where.files / "first-password"
@@ -295,6 +296,15 @@ def _forget_dead_server(where: Cluster) -> None:
     (where.data / "postmaster.pid").unlink(missing_ok=True)
     for left_over in where.sockets.glob(".s.PGSQL.*"):
         left_over.unlink()
+
+
+def _check_reachable(where: Cluster, account: str) -> None:
+    closed = closed_parent(where.top)
+    if closed is not None:
+        raise SandboxError(
+            f"PostgreSQL runs as {account}, who cannot enter {closed}.",
+            f"Run chmod o+x {closed}, or give the sandbox another --home.",
+        )
 
 
 def _give_to_server(path: Path) -> None:

@@ -34,7 +34,7 @@ def new_execution(world: World, job: Mapping[str, Any], template: Mapping[str, A
         "uid": str(uuid.uuid4()),
         "creator": job["lastModifier"],
         "generation": "1",
-        "labels": dict(job.get("labels", {})),
+        **({"labels": job["labels"]} if job.get("labels") else {}),
         "createTime": now,
         "updateTime": now,
         "launchStage": job["launchStage"],
@@ -166,13 +166,14 @@ def _run_task(world: World, execution: Mapping[str, Any], index: int) -> str:
             "CLOUD_RUN_TASK_COUNT": str(execution["taskCount"]),
             "CLOUD_RUN_TASK_ATTEMPT": str(attempt),
         }
-        reason, code = engine_of(world).run_task(name, who, template, variables)
-        current = world.store.get(EXECUTION, execution["name"])
-        cancelled = current is None or bool(current.get("cancelledCount"))
+        reason, code = engine_of(world).run_task(
+            name, who, template, variables, lambda: _cancelled(world, execution["name"])
+        )
+        cancelled = _cancelled(world, execution["name"])
         task |= {"completionTime": world.now(), "lastAttemptResult": {"exitCode": code} if code else {}}
         state = "FAILED" if reason or cancelled else "SUCCEEDED"
         task["conditions"] = [common.condition(world, "Completed", state, reason)]
-        if current is not None:
+        if world.store.get(EXECUTION, execution["name"]) is not None:
             world.store.put(TASK, name, task)
         if cancelled:
             return "The execution was cancelled."
@@ -180,6 +181,12 @@ def _run_task(world: World, execution: Mapping[str, Any], index: int) -> str:
             return ""
     tail = engine_of(world).log(short).tail(15)
     return f"Task {short} failed with message: {reason}\n\nLog of the task:\n{tail}"
+
+
+def _cancelled(world: World, execution: str) -> bool:
+    """Whether somebody cancelled the execution, or deleted it."""
+    current = world.store.get(EXECUTION, execution)
+    return current is None or bool(current.get("cancelledCount"))
 
 
 def _new_task(world: World, execution: Mapping[str, Any], index: int, name: str) -> Body:
