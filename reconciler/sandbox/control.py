@@ -132,12 +132,20 @@ def reset(home: Path | None = None) -> bool:
         raise SandboxError(f"{home} is not a sandbox's folder.", f"Set {HOME_VARIABLE} to the right one.")
     port = _remembered_port(home)
     with _starting(home):
+        _end_left_overs(home)
         for entry in home.iterdir():
             if entry.name != LOCK:
                 _remove(entry)
     if port != PORT:
         _remember(home, port)
     return True
+
+
+def _end_left_overs(home: Path) -> None:
+    # Imported here alone: nothing else of the command line needs what runs.
+    from reconciler.sandbox.runtime import left_overs
+
+    left_overs.clear(home)
 
 
 def add_project(running: Running, project: str) -> None:

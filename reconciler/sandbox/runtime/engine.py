@@ -40,13 +40,16 @@ class Engine:
         self._root_passwords: dict[str, str] = {}
         self._over = threading.Event()
 
-    def start(self) -> None:
-        """Open the services' ports, clear away what an earlier sandbox left, and start what should run."""
+    def prepare(self) -> None:
+        """Clear away what an earlier sandbox left, and open the services' ports, before anybody can ask for them."""
         processes.end_left_overs(run_folder(self._world.home))
         self._remove_unused_images()
-        for name, stored in self._world.store.list(SERVICE):
-            if stored.get("localPort"):
-                self._listen(name, stored["localPort"])
+        for name, _ in self._world.store.list(SERVICE):
+            port = self.open_port(name)
+            self._world.store.update(SERVICE, name, lambda stored, port=port: {**stored, "localPort": port})
+
+    def start(self) -> None:
+        """Start what should run; returns at once."""
         threading.Thread(target=self._bring_up, name="bring up", daemon=True).start()
         threading.Thread(
             target=containers.watch, args=(_WATCH, self._everything, self._over), name="memory", daemon=True
@@ -175,16 +178,13 @@ class Engine:
             containers.stop(running)
 
     def open_port(self, service: str) -> int:
-        """Give the service its own port on this machine, the same one for as long as it exists. Returns it."""
-        stored = self._world.store.get(SERVICE, service) or {}
+        """Give the service its own port on this machine; the one it had, unless somebody else took it. Returns it."""
         if service in self._ports:
             return self._ports[service].port
-        wanted = stored.get("localPort")
+        stored = self._world.store.get(SERVICE, service) or {}
         taken = {one.get("localPort") for _, one in self._world.store.list(SERVICE)}
-        candidates = (
-            [wanted] if wanted else [port for port in range(FIRST_PORT, _LAST_PORT) if port not in taken]
-        )
-        for port in candidates:
+        free = [port for port in range(FIRST_PORT, _LAST_PORT) if port not in taken]
+        for port in [stored["localPort"], *free] if stored.get("localPort") else free:
             if self._listen(service, port):
                 return port
         return 0
@@ -279,8 +279,10 @@ class Engine:
 
 
 def open_runtime(world: World) -> Engine:
-    """The runtime of a sandbox."""
-    return Engine(world)
+    """The runtime of a sandbox, with its ports open."""
+    engine = Engine(world)
+    engine.prepare()
+    return engine
 
 
 def engine_of(world: World) -> Engine:

@@ -194,7 +194,8 @@ def revision(resource: Mapping[str, Any], number: str) -> Json:
     """The Knative Revision of a v2 revision."""
     parts = resource["name"].split("/")
     metadata = _metadata(resource, number, "serving.knative.dev", "revisions")
-    metadata["annotations"] = {**resource.get("annotations", {}), **_template_notes(resource)}
+    creator = {"serving.knative.dev/creator": resource["creator"]}
+    metadata["annotations"] = {**resource.get("annotations", {}), **creator, **_template_notes(resource)}
     metadata["labels"] = {
         **resource.get("labels", {}),
         "serving.knative.dev/service": parts[5],
