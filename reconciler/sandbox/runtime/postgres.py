@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -190,9 +191,10 @@ def running(where: Cluster) -> bool:
 
 def stop_all(home: Path) -> None:
     """Stop every server whose files lie below the home."""
-    for data in sorted((home / "postgres").glob("*/data")):
-        project, _, name = data.parent.name.partition(".")
-        stop(Cluster(home, project, name, Path("/nonexistent")))
+    parts = [data.parent.name.partition(".") for data in sorted((home / "postgres").glob("*/data"))]
+    found = [Cluster(home, project, name, Path("/nonexistent")) for project, _, name in parts]
+    with ThreadPoolExecutor(8) as side_by_side:
+        list(side_by_side.map(stop, found))
 
 
 def run_sql(where: Cluster, statements: str, database: str = "postgres") -> list[list[str]]:

@@ -9,6 +9,7 @@ from reconciler.sandbox.services import sqladmin_data as data
 from reconciler.sandbox.services import sqladmin_instances as instances
 from reconciler.sandbox.services import sqladmin_operations as operations
 from reconciler.sandbox.services import sqladmin_tiers as tiers
+from reconciler.sandbox.services import sqladmin_work as work
 from reconciler.sandbox.world import Method, Request, World
 
 API: Final = "sqladmin"
@@ -18,7 +19,7 @@ _REGIONS: Final = ("us-central1", "us-east1", "europe-west1", "europe-west9", "a
 
 def methods(world: World) -> dict[str, Method]:
     """The emulated methods, by their discovery ids."""
-    for module in (instances, data, backups):
+    for module in (work, data, backups):
         module.register(world)
     found: dict[str, Callable[[World, Request], Mapping[str, Any]]] = {
         "instances.insert": instances.insert,

@@ -13,6 +13,7 @@ from reconciler.sandbox.runtime.engine import engine_of
 from reconciler.sandbox.runtime.postgres import Cluster, identifier
 from reconciler.sandbox.services import sqladmin_instances as instances
 from reconciler.sandbox.services import sqladmin_operations as operations
+from reconciler.sandbox.services import sqladmin_work as work
 from reconciler.sandbox.store import Body
 from reconciler.sandbox.world import Request, World
 
@@ -35,7 +36,7 @@ def insert(world: World, request: Request) -> dict[str, Any]:
     """backupRuns.insert."""
     resource = instances.find(world, request)["resource"]
     if engine_of(world).databases.running(request.project, resource["name"]) is None:
-        raise instances.not_running()
+        raise work.not_running()
     identity = str(time.time_ns() // 1_000_000)
     now = world.now()
     body: Body = {
@@ -67,7 +68,7 @@ def get(world: World, request: Request) -> dict[str, Any]:
 def listing(world: World, request: Request) -> dict[str, Any]:
     """backupRuns.list, newest first."""
     instances.find(world, request)
-    prefix = f"{instances.stored_name(request.project, request.params['instance'])}/backupRuns/"
+    prefix = f"{work.stored_name(request.project, request.params['instance'])}/backupRuns/"
     runs = sorted(world.store.list(KIND, prefix), reverse=True)
     items = [(f"{place:08}", _shown(request, body)) for place, (_, body) in enumerate(runs)]
     values, token = page(items, request.params, default=100, most=1000, size="maxResults")
@@ -94,7 +95,7 @@ def restore(world: World, request: Request) -> dict[str, Any]:
     if world.store.get(KIND, _full(arguments)) is None:
         raise _missing()
     if engine_of(world).databases.running(request.project, source) is None:
-        raise instances.not_running()
+        raise work.not_running()
     return operations.start(world, request, RESTORE, "RESTORE_VOLUME", source, arguments)
 
 
@@ -112,7 +113,7 @@ def _missing() -> ApiError:
 
 
 def _full(arguments: Mapping[str, Any]) -> str:
-    return f"{instances.stored_name(arguments['project'], arguments['name'])}/backupRuns/{arguments['id']}"
+    return f"{work.stored_name(arguments['project'], arguments['name'])}/backupRuns/{arguments['id']}"
 
 
 def _shown(request: Request, body: Body) -> dict[str, Any]:
@@ -127,7 +128,7 @@ def _folder(where: Cluster, identity: str) -> Path:
 def _running(world: World, arguments: Mapping[str, Any]) -> Cluster:
     where = engine_of(world).databases.running(arguments["project"], arguments["name"])
     if where is None:
-        raise instances.not_running()
+        raise work.not_running()
     return where
 
 
@@ -176,9 +177,7 @@ def _restore_work(world: World, arguments: Mapping[str, Any]) -> None:
 
 
 def _delete_work(world: World, arguments: Mapping[str, Any]) -> None:
-    stored = world.store.get(
-        "sqladmin.instance", instances.stored_name(arguments["project"], arguments["name"])
-    )
+    stored = world.store.get("sqladmin.instance", work.stored_name(arguments["project"], arguments["name"]))
     if stored is not None:
         databases = engine_of(world).databases
         where = databases.cluster(arguments["project"], stored["resource"]["region"], arguments["name"])

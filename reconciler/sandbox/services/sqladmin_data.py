@@ -10,6 +10,7 @@ from reconciler.sandbox.runtime.engine import engine_of
 from reconciler.sandbox.runtime.postgres import Cluster, PostgresError, identifier, literal
 from reconciler.sandbox.services import sqladmin_instances as instances
 from reconciler.sandbox.services import sqladmin_operations as operations
+from reconciler.sandbox.services import sqladmin_work as work
 from reconciler.sandbox.services.sqladmin_settings import invalid
 from reconciler.sandbox.world import Request, World
 
@@ -36,7 +37,7 @@ def _cluster(world: World, request: Request) -> Cluster:
     except SandboxError as error:
         raise ApiError(400, f"{error} {error.way_out}", reason="invalidState") from error
     if where is None:
-        raise instances.not_running()
+        raise work.not_running()
     return where
 
 
@@ -64,7 +65,7 @@ def insert_database(world: World, request: Request) -> dict[str, Any]:
     def statement(where: Cluster) -> None:
         sql = f"CREATE DATABASE {identifier(name)} OWNER cloudsqlsuperuser"
         _run(where, sql, f"failed to create database {name}. Detail: pq: ")
-        full = f"{instances.stored_name(request.project, request.params['instance'])}/databases/{name}"
+        full = f"{work.stored_name(request.project, request.params['instance'])}/databases/{name}"
         world.store.put(_DATABASE, full, {"collation": request.body.get("collation", _COLLATION)})
 
     return _write(world, request, "CREATE_DATABASE", statement)
@@ -103,7 +104,7 @@ def _database_names(where: Cluster) -> list[str]:
 
 def _shown_database(world: World, request: Request, name: str) -> dict[str, Any]:
     instance = str(request.params["instance"])
-    full = f"{instances.stored_name(request.project, instance)}/databases/{name}"
+    full = f"{work.stored_name(request.project, instance)}/databases/{name}"
     known = world.store.get(_DATABASE, full) or {}
     return {
         "kind": "sql#database",
@@ -195,7 +196,7 @@ def _demand_user(where: Cluster, name: str) -> None:
 
 
 def _user_name(request: Request, name: str) -> str:
-    return f"{instances.stored_name(request.project, request.params['instance'])}/users/{name}"
+    return f"{work.stored_name(request.project, request.params['instance'])}/users/{name}"
 
 
 def _shown_user(world: World, request: Request, name: str) -> dict[str, Any]:
