@@ -25,6 +25,8 @@ from reconciler.plan import CHANGING, Plan, order_of_work
 
 AT_ONCE = 8
 """Writes in flight; Google's write quotas are in the hundreds a minute."""
+REPLAN_PAUSE = 0.5
+"""Seconds before that, so that whoever is writing can finish."""
 REPLANS = 3
 """How often one resource is planned anew because somebody else was faster."""
 
@@ -149,7 +151,7 @@ def _one(run: _Run, change: Change) -> None:
     run.cloud.report_to(lambda text: run.watcher.noted(change, text))
     run.watcher.started(change)
     try:
-        retries.persist(retries.AFTER_ENABLING, lambda: _write(run, change), run.cloud.pause)
+        retries.persist(retries.AFTER_ENABLING, lambda: _patiently(run, change), run.cloud.pause)
         outcome = Outcome(change, Status.DONE, time.monotonic() - started)
     except errors.Interrupted as error:
         outcome = Outcome(change, Status.INTERRUPTED, time.monotonic() - started, error)
@@ -169,10 +171,26 @@ def _write(run: _Run, change: Change) -> None:
             break
         except errors.VersionMoved:
             run.cloud.note("it changed in the meantime; reading it again")
+            run.cloud.pause(REPLAN_PAUSE)
             change = _replanned(run, change)
     else:
         _verb(run, change)
     _learn(run, change)
+
+
+def _patiently(run: _Run, change: Change) -> None:
+    """`_write`, again while a grant of this run is not seen everywhere: each time from what is there then."""
+    current = [change]
+
+    def attempt() -> None:
+        try:
+            _write(run, current[0])
+        except errors.NotYetEffective:
+            run.cloud.note("waiting for grants to take effect")
+            current[0] = _replanned(run, change)
+            raise
+
+    retries.persist(retries.SPREADING, attempt, run.cloud.pause)
 
 
 def _verb(run: _Run, change: Change) -> None:

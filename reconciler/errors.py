@@ -95,6 +95,10 @@ class VersionMoved(ReconcileError):
     exit_code = Exit.STALE
 
 
+class NotYetEffective(ReconcileError):
+    """A grant that was made moments ago is not seen everywhere yet; minutes later it is."""
+
+
 class PlanStale(ReconcileError):
     """A sealed plan no longer describes what is there."""
 

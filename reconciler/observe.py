@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from reconciler import errors
+from reconciler.gcp import retries
 from reconciler.gcp.cloud import Cloud
 from reconciler.kind import Kind
 from reconciler.model import Observed, Ref
@@ -56,7 +57,7 @@ def _may_exist(kind: Kind, project: Project) -> bool:
 
 def _read(cloud: Cloud, kind: Kind, ref: Ref) -> Observed | errors.ReconcileError | None:
     try:
-        return kind.observe(cloud, ref)
+        return retries.persist(retries.JUST_ENABLED, lambda: kind.observe(cloud, ref), cloud.pause)
     except errors.ReconcileError as error:
         return error
 

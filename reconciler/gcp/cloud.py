@@ -111,6 +111,7 @@ class Cloud:
             return AnonymousCredentials()
         import google.auth
         from google.auth.exceptions import DefaultCredentialsError
+        from google.oauth2.credentials import Credentials
 
         try:
             scoped, _ = cast("Any", google.auth).default(scopes=[SCOPE])
@@ -119,6 +120,9 @@ class Cloud:
                 "there are no Google credentials on this machine",
                 way_out="Log in with: gcloud auth application-default login. To try it without: --sandbox.",
             ) from error
+        if isinstance(scoped, Credentials) and not cast("Any", scoped).quota_project_id:
+            # A person's calls are charged to a project shared by all of gcloud's users unless they name one.
+            return cast("Any", scoped).with_quota_project(self.project)
         return scoped
 
     def api(self, name: str, version: str) -> Any:

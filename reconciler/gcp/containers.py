@@ -16,6 +16,7 @@ from reconciler.model import Json
 ENV = "containers.env."
 SOCKETS = "volumes.cloudsql"
 MOUNT = "cloudsql"
+ATTEMPT = "mlflow-reconcile/attempt"
 SOCKET_FOLDER = "/cloudsql"
 PORTS = "containers.ports"
 _SECRET_VERSION = re.compile(r"(projects/[^/]+/secrets/[^/]+)/versions/([^/]+)")
@@ -69,6 +70,18 @@ def write(template: dict[str, Any], body: Mapping[str, Any], fields: Iterable[st
             _set(container, field.removeprefix("containers."), value)
         else:
             _set(template, field, value)
+
+
+def ready(resource: Mapping[str, Any]) -> bool:
+    """Whether a service's or job's newest configuration works; during a roll-out nothing is wrong so far."""
+    state = flat.at(resource, "terminalCondition.state")
+    return state == "CONDITION_SUCCEEDED" or bool(resource.get("reconciling"))
+
+
+def try_again(template: dict[str, Any]) -> None:
+    """Change *template* in a way that means nothing, in place: Cloud Run tries no configuration twice by itself."""
+    annotations: dict[str, str] = template.setdefault("annotations", {})
+    annotations[ATTEMPT] = str(int(annotations.get(ATTEMPT, 0)) + 1)
 
 
 def _port(written: str) -> dict[str, Any]:

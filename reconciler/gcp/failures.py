@@ -28,6 +28,8 @@ class Answer:
 TRANSIENT_STATUS = frozenset({429, 500, 502, 503, 504})
 TRANSPORTS = frozenset({"http", "httplib2", "requests", "urllib3"})
 """Packages whose exceptions all mean that no whole answer came."""
+GCLOUDS_OWN_PROJECT = "764086051850"
+"""Whom Google charges for calls with a person's credentials that name no quota project; seen in recorded answers."""
 QUOTA_REASONS = frozenset(
     {"rateLimitExceeded", "userRateLimitExceeded", "quotaExceeded", "RATE_LIMIT_EXCEEDED"}
 )
@@ -57,7 +59,19 @@ def _kind_of(answer: Answer) -> tuple[type[errors.ReconcileError], str]:
         return errors.CredentialsMissing, "Log in again: gcloud auth application-default login."
     if status == 403 and reason in {"SERVICE_DISABLED", "accessNotConfigured"}:
         service = answer.metadata.get("service", "the API")
-        return errors.ApiDisabled, f"Enable it: gcloud services enable {service}, or let apply do it."
+        consumer = answer.metadata.get("consumer", "").removeprefix("projects/")
+        if consumer == GCLOUDS_OWN_PROJECT:
+            return (
+                errors.ApiDisabled,
+                "Say whose quota to use: gcloud auth application-default set-quota-project PROJECT.",
+            )
+        there = f" --project {consumer}" if consumer else ""
+        return errors.ApiDisabled, f"Enable it: gcloud services enable {service}{there}, or let apply do it."
+    if _policy_of_the_organisation(answer):
+        return (
+            errors.Refused,
+            "An organisation policy forbids it: ask who administers the organisation, or change the spec.",
+        )
     if status == 403:
         return errors.PermissionMissing, "Ask for the permission that the message names, on this project."
     if status == 404:
@@ -74,13 +88,19 @@ def _kind_of(answer: Answer) -> tuple[type[errors.ReconcileError], str]:
     return errors.Refused, ""
 
 
+def _policy_of_the_organisation(answer: Answer) -> bool:
+    """Cloud Storage answers a violated constraint with the same 412 as a precondition that did not hold."""
+    words = ("constraints/", "organization policy", "permitted customer")
+    return any(word in answer.message.lower() for word in words)
+
+
 def _version_moved(answer: Answer) -> bool:
     """A precondition that did not hold: 412 of Storage and Cloud SQL, 409 of IAM and Cloud Run, 400 of secrets.
 
     Secret Manager's 400 has no reason of its own; a disabled version's differs from it in the text alone.
     """
     if answer.status == 409:
-        return answer.reason in {"aborted", "ABORTED"}
+        return answer.reason in {"aborted", "ABORTED", "staleData", "conditionNotMet"}
     stale_etag = answer.reason == "FAILED_PRECONDITION" and "etag" in answer.message.lower()
     return answer.status == 412 or (answer.status == 400 and stale_etag)
 

@@ -28,8 +28,12 @@ class Pace:
 SQL = Pace(first=5, longest=20, budget=3600)
 """At least 5 s: the Admin API allows about 180 requests a minute, and creating takes 5 to 15 minutes."""
 RUN = Pace(first=1, longest=10, budget=1200)
-BUILD = Pace(first=2, longest=10, budget=1800)
+BUILD = Pace(first=2, longest=10, budget=2700)
+MIGRATION = Pace(first=2, longest=10, budget=2400)
 SHORT = Pace(first=1, longest=5, budget=600)
+
+GRANTS_SPREAD = ("Permission denied on secret", "must have permission to read the image")
+"""What Cloud Run says while it does not see a grant yet, and also where there is none."""
 
 SANDBOX_SPEED = 100
 """How much faster operations are looked at where an endpoint stands in for Google Cloud: it has no quota to spare."""
@@ -95,7 +99,8 @@ def _raise_failure(operation: Mapping[str, Any], about: str) -> None:
         return
     entries = error.get("errors") or [error]
     text = "; ".join(str(entry.get("message") or entry.get("code")) for entry in entries)
-    raise errors.OperationFailed(f"{about}: {text}", reason=str(entries[0].get("code", "")))
+    kind = errors.NotYetEffective if any(words in text for words in GRANTS_SPREAD) else errors.OperationFailed
+    raise kind(f"{about}: {text}", reason=str(entries[0].get("code", "")))
 
 
 def sql_done(cloud: Cloud, about: str, operation: Mapping[str, Any]) -> None:
@@ -113,7 +118,7 @@ def sql_done(cloud: Cloud, about: str, operation: Mapping[str, Any]) -> None:
     await_operation(cloud, about, SQL, operation, look, phase)
 
 
-def run_done(cloud: Cloud, about: str, operation: Any) -> Any:
+def run_done(cloud: Cloud, about: str, operation: Any, pace: Pace = RUN) -> Any:
     """Wait for an operation of google-cloud-run's client; the resource that it answers with."""
     from google.protobuf.json_format import MessageToDict
 
@@ -128,5 +133,16 @@ def run_done(cloud: Cloud, about: str, operation: Any) -> Any:
         operation.done(retry=None)
         return as_json(operation.operation)
 
-    await_operation(cloud, about, RUN, as_json(operation.operation), look, lambda _running: "rolling out")
+    await_operation(cloud, about, pace, as_json(operation.operation), look, lambda _running: "rolling out")
     return operation.result(timeout=1)
+
+
+def run_json_done(cloud: Cloud, about: str, operation: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Wait for an operation of Cloud Run's that came as JSON; the resource that it answers with."""
+    reader = cloud.api("run", "v2").projects().locations().operations()
+
+    def look(name: str) -> Any:
+        return reader.get(name=name).execute()
+
+    ended = await_operation(cloud, about, RUN, operation, look, lambda _running: "rolling out")
+    return ended.get("response") or {}

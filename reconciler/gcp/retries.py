@@ -44,12 +44,28 @@ def _member_not_yet_known(error: BaseException) -> bool:
     return _transient(error) or unknown or isinstance(error, errors.VersionMoved)
 
 
+def _source_not_yet_readable(error: BaseException) -> bool:
+    """Cloud Build resolves a build's source at once, with the builder's grant of a moment ago; nothing has run yet."""
+    words = ("could not resolve source", "does not exist")
+    refused = isinstance(error, errors.Refused) and any(word in error.message for word in words)
+    return refused or _rejected_before_it_ran(error)
+
+
+def _spreading(error: BaseException) -> bool:
+    return isinstance(error, errors.NotYetEffective)
+
+
+def _enabling_elsewhere(error: BaseException) -> bool:
+    busy = isinstance(error, errors.Refused) and "Another activation or deactivation" in error.message
+    return busy or _transient(error)
+
+
 def _sql_busy(error: BaseException) -> bool:
     """Cloud SQL runs one operation at a time per instance and answers 409 operationInProgress meanwhile."""
     return _transient(error) or isinstance(error, errors.Busy)
 
 
-READ = Policy(_transient, budget=60, first=0.2, longest=8)
+READ = Policy(_transient, budget=120, first=0.2, longest=15)
 """Reads, and writes that may be sent twice because name or version make the second one harmless."""
 
 ONCE = Policy(_rejected_before_it_ran, budget=60, first=0.5, longest=8)
@@ -63,6 +79,18 @@ NEVER = Policy(lambda _error: False, budget=0, first=0, longest=0)
 
 IAM = Policy(_member_not_yet_known, budget=180, first=0.3, longest=10)
 """Read, merge and write an IAM policy: again when the etag moved or a new member is not known yet."""
+
+BUILD = Policy(_source_not_yet_readable, budget=420, first=2, longest=20)
+"""A build's creation: until the builder's grant on the source is seen, up to seven minutes."""
+
+ENABLING = Policy(_enabling_elsewhere, budget=300, first=2, longest=15)
+"""Enabling APIs: one such change at a time per project."""
+
+JUST_ENABLED = Policy(_not_yet_enabled, budget=60, first=0.5, longest=8)
+"""Reads of an API that Service Usage calls enabled and that refuses all the same: it was enabled moments ago."""
+
+SPREADING = Policy(_spreading, budget=420, first=2, longest=20)
+"""What failed because a grant of this very run is not seen everywhere yet."""
 
 SQL = Policy(_sql_busy, budget=1800, first=1, longest=20)
 """Writes to a Cloud SQL instance, which waits its turn behind other people's operations."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from reconciler import errors
@@ -27,10 +27,13 @@ PACKAGE = "server"
 
 
 class Image:
-    """`cloudbuild.image`: one tag in the repository; it exists once its content has been built."""
+    """`cloudbuild.image`: one tag in the repository; it exists once its content has been built.
+
+    Its *api* is the registry's: that is where an image is looked for; Cloud Build only makes it.
+    """
 
     name: str = "cloudbuild.image"
-    api: str = "cloudbuild.googleapis.com"
+    api: str = "artifactregistry.googleapis.com"
     tells: bool = True
 
     def desired(self, deployment: Deployment, names: Names) -> Iterable[Desired]:
@@ -73,9 +76,15 @@ class Image:
             lambda: blob.upload_from_string(content, content_type="application/gzip", retry=None, timeout=60),
             retries.IAM,
         )
-        builds = cloud.api("cloudbuild", "v1").projects().locations().builds()
-        request = builds.create(parent=names.location, body=names.build(blob.name))
-        self._wait(cloud, about, cloud.call(about, request.execute, retries.ONCE))
+        body = names.build(blob.name)
+        try:
+            _build(cloud, about, names.location, body)
+        except errors.Refused as error:
+            if "in this region" not in error.message and "quota restrictions" not in error.message:
+                raise
+            # Some projects may build in a few regions only; the global pool takes what the region refuses.
+            cloud.note("building in the global pool: this project may not build in its own region")
+            _build(cloud, about, f"projects/{cloud.project}/locations/global", body)
 
     def update(self, cloud: Cloud, desired: Desired, observed: Observed, fields: Collection[str]) -> None:
         """Nothing of an image can change: other content is another image."""
@@ -83,28 +92,32 @@ class Image:
     def delete(self, cloud: Cloud, ref: Ref) -> None:
         """Nothing: images go with their repository, or by its clean-up policies."""
 
-    @staticmethod
-    def _wait(cloud: Cloud, about: str, operation: Any) -> None:
-        reader = cloud.api("cloudbuild", "v1").projects().locations().operations()
-        build = operation.get("metadata", {}).get("build", {})
 
-        def phase(running: Any) -> str:
-            return str(running.get("metadata", {}).get("build", {}).get("status", "queued")).lower()
+RUNNING = frozenset({"STATUS_UNKNOWN", "PENDING", "QUEUED", "WORKING"})
+GRANTS_SPREAD = frozenset({"PUSH_NOT_AUTHORIZED", "FETCH_SOURCE_FAILED", "LOGGING_FAILURE"})
+"""Failures of a build whose account was granted its roles a moment ago (FailureInfo.Type)."""
 
-        try:
-            ended = operations.await_operation(
-                cloud, about, operations.BUILD, operation, lambda name: reader.get(name=name).execute(), phase
-            )
-        except errors.OperationFailed as error:
-            raise errors.OperationFailed(
-                error.message, way_out=f"Its log: {build.get('logUrl', 'gcloud builds list')}"
-            ) from error
-        build = ended.get("response", {}) or build
-        if build.get("status") not in {"SUCCESS", None}:
-            detail = build.get("statusDetail") or build.get("failureInfo", {}).get("detail", "")
-            raise errors.OperationFailed(
-                f"{about}: {build['status']} {detail}".strip(), way_out=f"Its log: {build.get('logUrl', '')}"
-            )
+
+def _build(cloud: Cloud, about: str, location: str, body: dict[str, Any]) -> None:
+    """Build and wait. The build itself is read, not its operation, whose name has no location to ask in."""
+    builds = cloud.api("cloudbuild", "v1").projects().locations().builds()
+    request = builds.create(parent=location, body=body)
+    operation = cloud.call(about, request.execute, retries.BUILD)
+    name = f"{location}/builds/{operation['metadata']['build']['id']}"
+
+    def look() -> dict[str, Any]:
+        return cloud.call(about, builds.get(name=name).execute)
+
+    def going_on(build: Mapping[str, Any]) -> str:
+        return str(build["status"]).lower() if build.get("status") in RUNNING else ""
+
+    build = operations.await_state(cloud, about, operations.BUILD, look, going_on)
+    if build.get("status") == "SUCCESS":
+        return
+    failure: dict[str, str] = build.get("failureInfo") or {}
+    text = f"{about}: {build.get('status')} {build.get('statusDetail') or failure.get('detail', '')}".strip()
+    kind = errors.NotYetEffective if failure.get("type") in GRANTS_SPREAD else errors.OperationFailed
+    raise kind(text, way_out=f"Its log: {build.get('logUrl', 'gcloud builds list')}")
 
 
 class _Built:

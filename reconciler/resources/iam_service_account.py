@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
 
 from reconciler import errors
+from reconciler.gcp import operations
 from reconciler.gcp.cloud import Cloud
 from reconciler.model import Desired, Observed, Ref
 from reconciler.server.naming import Names
 from reconciler.spec.deployment import Deployment
+
+STEADY = 3
 
 
 class ServiceAccount:
@@ -58,6 +62,7 @@ class ServiceAccount:
             cloud.call(f"creating {desired.ref.short}", request.execute)
         except errors.AlreadyThere:
             cloud.note("it exists already")
+        self._await_visible(cloud, desired.ref)
 
     def update(self, cloud: Cloud, desired: Desired, observed: Observed, fields: Collection[str]) -> None:
         """Rename by PATCH; enabling has a verb of its own."""
@@ -74,6 +79,19 @@ class ServiceAccount:
             cloud.call(about, accounts.patch(name=desired.ref.name, body=body).execute)
         if "disabled" in fields:
             cloud.call(about, accounts.enable(name=desired.ref.name, body={}).execute)
+
+    def _await_visible(self, cloud: Cloud, ref: Ref) -> None:
+        """Until it is found three times in a row: recorded, a new account comes and goes for up to a minute."""
+        seen = [0]
+
+        def look() -> dict[str, int]:
+            seen[0] = seen[0] + 1 if self.observe(cloud, ref) else 0
+            return {"seen": seen[0]}
+
+        def going_on(state: Mapping[str, Any]) -> str:
+            return "" if state["seen"] >= STEADY else "waiting until it is visible everywhere"
+
+        operations.await_state(cloud, f"creating {ref.short}", operations.SHORT, look, going_on)
 
     def delete(self, cloud: Cloud, ref: Ref) -> None:
         """Delete it; Google keeps it for 30 days, to be undeleted."""

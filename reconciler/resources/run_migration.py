@@ -79,7 +79,7 @@ class Migration:
             lambda: cloud.run_jobs.run_job(name=_job(desired.ref), retry=None, timeout=TIMEOUT),
             retries.ONCE,
         )
-        execution = as_json(operations.run_done(cloud, about, operation))
+        execution = as_json(operations.run_done(cloud, about, operation, operations.MIGRATION))
         if _state(execution) != "SUCCEEDED":
             name = str(execution.get("name", "")).rsplit("/", 1)[-1]
             raise errors.OperationFailed(
@@ -103,7 +103,9 @@ class Migration:
             return {"busy": now.busy if now else "", "state": now.body["state"] if now else "FAILED"}
 
         about = "waiting for the migration that is running"
-        ended = operations.await_state(cloud, about, operations.RUN, look, lambda state: str(state["busy"]))
+        ended = operations.await_state(
+            cloud, about, operations.MIGRATION, look, lambda state: str(state["busy"])
+        )
         if ended["state"] != "SUCCEEDED":
             raise errors.OperationFailed(f"{about}: it failed", way_out="Run this again to try it anew.")
 

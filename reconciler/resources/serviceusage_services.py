@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from reconciler.gcp import operations
+from reconciler.gcp import operations, retries
 from reconciler.gcp.cloud import Cloud
 from reconciler.model import Desired, Observed, Ref
 from reconciler.server.naming import Names
@@ -65,7 +65,7 @@ class EnabledServices:
 
         for start in range(0, len(wanted), 20):
             request = services.batchEnable(parent=parent, body={"serviceIds": wanted[start : start + 20]})
-            operation = cloud.call(about, request.execute)
+            operation = cloud.call(about, request.execute, retries.ENABLING)
             operations.await_operation(
                 cloud, about, operations.SHORT, operation, look, lambda _running: "enabling"
             )

@@ -43,7 +43,10 @@ class Database:
         )
         try:
             found = cloud.found(f"reading database {database}", request.execute)
-        except errors.Refused:
+        except (errors.Refused, errors.AlreadyThere, errors.PermissionMissing):
+            # What Google answers for an instance that is not there or not running; anything else is an error.
+            if sqladmin_instance.usable(cloud, instance):
+                raise
             return None
         return None if found is None else Observed(ref, {"charset": found.get("charset")})
 
@@ -58,12 +61,10 @@ class Database:
             .insert(project=cloud.project, instance=instance, body=body)
         )
         try:
-            operation = cloud.call(about, request.execute, retries.SQL)
+            operations.sql_done(cloud, about, cloud.call(about, request.execute, retries.SQL))
         except errors.ReconcileError:
             if self.observe(cloud, desired.ref) is None:
                 raise
-            return
-        operations.sql_done(cloud, about, operation)
 
     def update(self, cloud: Cloud, desired: Desired, observed: Observed, fields: Collection[str]) -> None:
         """Nothing of a database can be changed."""

@@ -23,6 +23,7 @@ RESTARTS = "restarts the database: about a minute without it"
 BACKUP = "settings.backupConfiguration"
 WINDOW = "settings.maintenanceWindow"
 LABELS = "settings.userLabels"
+CHANGING = frozenset({"PENDING_CREATE", "MAINTENANCE", "ONLINE_MAINTENANCE", "REPAIRING", "PENDING_DELETE"})
 ALONE = (("settings.activationPolicy",), ("databaseVersion",), ("settings.edition", "settings.tier"))
 """What must be patched alone, in this order, before the rest."""
 
@@ -54,7 +55,8 @@ class Instance:
             f"{BACKUP}.startTime": database.backups.start_time,
             f"{BACKUP}.backupRetentionSettings.retainedBackups": database.backups.keep,
             f"{WINDOW}.day": DAYS.index(database.maintenance.day),
-            f"{WINDOW}.hour": database.maintenance.hour,
+            # Any day is the absence of a window, which Google shows as hour 0.
+            f"{WINDOW}.hour": database.maintenance.hour if database.maintenance.day != "any" else 0,
             **flat.prefixed(LABELS, labels_of(deployment)),
         }
         yield Desired(
@@ -75,19 +77,27 @@ class Instance:
         if found is None:
             return None
         state = str(found.get("state", ""))
-        busy = state if state in {"PENDING_CREATE", "MAINTENANCE", "PENDING_DELETE"} else ""
+        busy = state if state in CHANGING else ""
+        note = "" if state in {"RUNNABLE", *CHANGING} else f"its state is {state}"
         version = str(flat.at(found, "settings.settingsVersion") or "")
-        return Observed(ref, _body(found), version=version, busy=busy)
+        return Observed(ref, _body(found), version=version, busy=busy, note=note)
 
     def create(self, cloud: Cloud, desired: Desired) -> None:
         """Create it and wait; one that is being created already is waited for."""
-        body = {**_message(desired.body or {}, desired.body or {}), "name": desired.ref.short}
+        body: dict[str, Any] = {**_message(desired.body or {}, desired.body or {}), "name": desired.ref.short}
+        if body["settings"].get("maintenanceWindow") is None:
+            del body["settings"]["maintenanceWindow"]
         about = f"creating instance {desired.ref.short}"
         request = cloud.api("sqladmin", "v1").instances().insert(project=cloud.project, body=body)
         try:
             operation = cloud.call(about, request.execute)
-        except errors.AlreadyThere:
+        except errors.AlreadyThere as error:
             settle(cloud, desired.ref)
+            if self.observe(cloud, desired.ref) is None:
+                raise errors.Refused(
+                    error.message,
+                    way_out="A deleted instance's name can stay taken for a week; choose another name.",
+                ) from error
             return
         operations.sql_done(cloud, about, operation)
 
@@ -138,6 +148,15 @@ def ref(names: Names) -> Ref:
 def lane(names: Names) -> str:
     """Cloud SQL runs one operation at a time per instance, its databases and users included."""
     return f"sql:{names.instance}"
+
+
+def usable(cloud: Cloud, instance: str) -> bool:
+    """Whether the instance can be asked about its databases and users. Asked only after such a question failed."""
+    request = cloud.api("sqladmin", "v1").instances().get(project=cloud.project, instance=instance)
+    found = cloud.found(f"reading instance {instance}", request.execute)
+    return bool(
+        found and found.get("state") == "RUNNABLE" and flat.at(found, "settings.activationPolicy") != "NEVER"
+    )
 
 
 def settle(cloud: Cloud, ref: Ref) -> None:
@@ -199,6 +218,10 @@ def _message(body: Body, fields: Collection[str]) -> dict[str, Any]:
         chosen["settings.dataDiskSizeGb"] = str(chosen["settings.dataDiskSizeGb"])
     if f"{BACKUP}.backupRetentionSettings.retainedBackups" in chosen:
         chosen[f"{BACKUP}.backupRetentionSettings.retentionUnit"] = "COUNT"
+    if f"{WINDOW}.day" in chosen or f"{WINDOW}.hour" in chosen:
+        chosen = {field: value for field, value in chosen.items() if not field.startswith(WINDOW)}
+        window = {"day": body[f"{WINDOW}.day"], "hour": body[f"{WINDOW}.hour"]}
+        chosen[WINDOW] = window if window["day"] else None
     labels = flat.under(LABELS, chosen)
     message = flat.nested({key: value for key, value in chosen.items() if not key.startswith(f"{LABELS}.")})
     if labels:

@@ -48,7 +48,10 @@ class User:
         request = _users(cloud).get(project=cloud.project, instance=_instance(ref), name=ref.short)
         try:
             found = cloud.found(f"reading database user {ref.short}", request.execute)
-        except errors.Refused:
+        except (errors.Refused, errors.AlreadyThere, errors.PermissionMissing):
+            # What Google answers for an instance that is not there or not running; anything else is an error.
+            if sqladmin_instance.usable(cloud, _instance(ref)):
+                raise
             return None
         if found is None:
             return None
@@ -65,13 +68,12 @@ class User:
         body = {"name": desired.ref.short, "password": _password(cloud, desired)}
         request = _users(cloud).insert(project=cloud.project, instance=_instance(desired.ref), body=body)
         try:
-            operation = cloud.call(about, request.execute, retries.SQL)
-        except (errors.AlreadyThere, errors.Refused):
+            operations.sql_done(cloud, about, cloud.call(about, request.execute, retries.SQL))
+        except (errors.AlreadyThere, errors.Refused, errors.OperationFailed):
             if self.observe(cloud, desired.ref) is None:
                 raise
             self._set_password(cloud, desired)
             return
-        operations.sql_done(cloud, about, operation)
         _remember(cloud, desired)
 
     def update(self, cloud: Cloud, desired: Desired, observed: Observed, fields: Collection[str]) -> None:
