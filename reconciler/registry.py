@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Final
 
 from reconciler.kind import Kind
+from reconciler.resources.artifactregistry_image import Image
 from reconciler.resources.artifactregistry_repository import Repository
 from reconciler.resources.artifactregistry_repository_iam import REPOSITORY_IAM
-from reconciler.resources.cloudbuild_image import Image
 from reconciler.resources.cloudresourcemanager_project_iam import PROJECT_IAM
 from reconciler.resources.iam_service_account import ServiceAccount
 from reconciler.resources.run_job import Job

@@ -12,7 +12,7 @@ from reconciler.gcp.cloud import Cloud
 from reconciler.gcp.proto import as_json, from_json
 from reconciler.model import Body, Desired, Observed, Ref
 from reconciler.resources import (
-    cloudbuild_image,
+    artifactregistry_image,
     cloudresourcemanager_project_iam,
     iam_service_account,
     secretmanager_secret_iam,
@@ -42,7 +42,7 @@ class Job:
             "serviceAccount": names.service_account,
             "timeout": MIGRATION_TIMEOUT,
             "maxRetries": 0,
-            "containers.image": cloudbuild_image.reference(deployment, names),
+            "containers.image": artifactregistry_image.reference(deployment, names),
             "containers.args": ["migrate"],
             "containers.resources.limits.cpu": "1",
             "containers.resources.limits.memory": "512Mi",
@@ -61,7 +61,7 @@ class Job:
                 **flat.prefixed("labels", labels_of(deployment)),
             },
             needs=(
-                *cloudbuild_image.needs(deployment, names),
+                *artifactregistry_image.needs(deployment, names),
                 cloudresourcemanager_project_iam.ref(names.project),
                 iam_service_account.ref(names.project, names.service_account),
                 secretmanager_secret_iam.ref(names.database_secret),

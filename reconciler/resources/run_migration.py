@@ -15,7 +15,7 @@ from reconciler.gcp.cloud import Cloud
 from reconciler.gcp.proto import as_json
 from reconciler.model import Desired, Observed, Ref
 from reconciler.resources import (
-    cloudbuild_image,
+    artifactregistry_image,
     run_job,
     sqladmin_database,
     sqladmin_instance,
@@ -38,9 +38,9 @@ class Migration:
         """A succeeded execution with the server's image."""
         yield Desired(
             ref(names),
-            {"image": cloudbuild_image.reference(deployment, names), "state": "SUCCEEDED"},
+            {"image": artifactregistry_image.reference(deployment, names), "state": "SUCCEEDED"},
             needs=(
-                *cloudbuild_image.needs(deployment, names),
+                *artifactregistry_image.needs(deployment, names),
                 run_job.ref(names),
                 sqladmin_database.ref(names),
                 sqladmin_user.ref(names),

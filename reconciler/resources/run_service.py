@@ -12,7 +12,7 @@ from reconciler.gcp.cloud import Cloud
 from reconciler.gcp.proto import as_json, from_json
 from reconciler.model import Body, Desired, Json, Observed, Ref
 from reconciler.resources import (
-    cloudbuild_image,
+    artifactregistry_image,
     run_migration,
     secretmanager_secret_iam,
     secretmanager_version,
@@ -155,7 +155,7 @@ def _template(deployment: Deployment, names: Names) -> Body:
         "maxInstanceRequestConcurrency": scaling.concurrency,
         "scaling.minInstanceCount": scaling.min_instances,
         "scaling.maxInstanceCount": scaling.max_instances,
-        "containers.image": cloudbuild_image.reference(deployment, names),
+        "containers.image": artifactregistry_image.reference(deployment, names),
         "containers.args": ["serve"],
         "containers.resources.limits.cpu": flat.quantity(deployment.cpu),
         "containers.resources.limits.memory": flat.quantity(deployment.memory),
@@ -174,7 +174,7 @@ def _template(deployment: Deployment, names: Names) -> Body:
 def _needs(deployment: Deployment, names: Names) -> tuple[Ref, ...]:
     login = (secretmanager_version.ref(names.login_secret), secretmanager_secret_iam.ref(names.login_secret))
     return (
-        *cloudbuild_image.needs(deployment, names),
+        *artifactregistry_image.needs(deployment, names),
         run_migration.ref(names),
         storage_bucket_iam.ref(names.bucket),
         secretmanager_version.ref(names.database_secret),

@@ -27,12 +27,9 @@ PACKAGE = "server"
 
 
 class Image:
-    """`cloudbuild.image`: one tag in the repository; it exists once its content has been built.
+    """`artifactregistry.image`: one tag in the repository; it exists once its content has been built."""
 
-    Its *api* is the registry's: that is where an image is looked for; Cloud Build only makes it.
-    """
-
-    name: str = "cloudbuild.image"
+    name: str = "artifactregistry.image"
     api: str = "artifactregistry.googleapis.com"
     tells: bool = True
 
