@@ -289,6 +289,15 @@ def test_an_api_that_is_not_awake_yet_is_asked_again() -> None:
     assert fake.writes() == [("create", "a")] * 4
 
 
+def test_what_fails_for_a_grant_of_a_moment_ago_is_tried_again_from_what_is_there() -> None:
+    """A creation that failed half-way is an update the next time, within the same run."""
+    fake = FakeKind(failing={("create", "a"): [errors.NotYetEffective("Permission denied on secret")]})
+    fake.during[("create", "a")] = lambda: fake.put("a", x=0)
+    ends, _ = _run(planned([want("a", {"x": 1})]), fake)
+    assert ends == {"a": "done"}
+    assert fake.writes() == [("create", "a"), ("update", "a")]
+
+
 @pytest.mark.parametrize("failure", [BOOM, errors.PermissionMissing("no"), errors.OperationFailed("bad")])
 def test_other_failures_are_not_repeated(failure: errors.ReconcileError) -> None:
     """Asking again would not help; the verbs have retries of their own."""

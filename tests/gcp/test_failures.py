@@ -57,6 +57,19 @@ ANSWERS: list[tuple[tuple[int, dict[str, Any]], type[errors.ReconcileError]]] = 
         errors.VersionMoved,
     ),
     (classic(412, "Condition does not match.", "staleData"), errors.VersionMoved),
+    (classic(409, "Condition does not match.", "staleData"), errors.VersionMoved),
+    (
+        classic(412, "'us' violates constraint 'constraints/gcp.resourceLocations'", "conditionNotMet"),
+        errors.Refused,
+    ),
+    (
+        modern(
+            403,
+            "One or more users named in the policy do not belong to a permitted customer.",
+            "PERMISSION_DENIED",
+        ),
+        errors.Refused,
+    ),
     (modern(400, "The etag provided does not match.", "FAILED_PRECONDITION"), errors.VersionMoved),
     (modern(400, "Secret Version is in DISABLED state.", "FAILED_PRECONDITION"), errors.Refused),
     (modern(400, "memory must be at least 512Mi", "INVALID_ARGUMENT"), errors.Refused),

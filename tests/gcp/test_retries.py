@@ -10,7 +10,18 @@ import tenacity
 
 from reconciler import errors
 from reconciler.gcp import retries
-from reconciler.gcp.retries import AFTER_ENABLING, IAM, ONCE, READ, SQL, Policy
+from reconciler.gcp.retries import (
+    AFTER_ENABLING,
+    BUILD,
+    ENABLING,
+    IAM,
+    JUST_ENABLED,
+    ONCE,
+    READ,
+    SPREADING,
+    SQL,
+    Policy,
+)
 
 BUSY_429 = errors.Unavailable("slow down", status=429)
 BROKEN_500 = errors.Unavailable("oops", status=500)
@@ -23,13 +34,35 @@ SQL_BUSY = errors.Busy("another operation")
 DISABLED = errors.ApiDisabled("disabled")
 FORBIDDEN = errors.PermissionMissing("no")
 TAKEN = errors.AlreadyThere("taken")
-ALL = [BUSY_429, BROKEN_500, BUSY_503, RESET, MOVED, NEW_MEMBER, WRONG, SQL_BUSY, DISABLED, FORBIDDEN, TAKEN]
+UNREAD = errors.Refused("could not resolve source: googleapi: Error 403")
+ENABLING_NOW = errors.Refused("Another activation or deactivation is in progress")
+NOT_YET = errors.NotYetEffective("Permission denied on secret")
+ALL = [
+    NOT_YET,
+    UNREAD,
+    ENABLING_NOW,
+    BUSY_429,
+    BROKEN_500,
+    BUSY_503,
+    RESET,
+    MOVED,
+    NEW_MEMBER,
+    WRONG,
+    SQL_BUSY,
+    DISABLED,
+    FORBIDDEN,
+    TAKEN,
+]
 
 TABLE = {
     "READ": (READ, [BUSY_429, BROKEN_500, BUSY_503, RESET]),
     "ONCE": (ONCE, [BUSY_429, BUSY_503]),
     "AFTER_ENABLING": (AFTER_ENABLING, [DISABLED]),
     "IAM": (IAM, [BUSY_429, BROKEN_500, BUSY_503, RESET, MOVED, NEW_MEMBER]),
+    "BUILD": (BUILD, [BUSY_429, BUSY_503, NEW_MEMBER, UNREAD]),
+    "ENABLING": (ENABLING, [BUSY_429, BROKEN_500, BUSY_503, RESET, ENABLING_NOW]),
+    "JUST_ENABLED": (JUST_ENABLED, [DISABLED]),
+    "SPREADING": (SPREADING, [NOT_YET]),
     "SQL": (SQL, [BUSY_429, BROKEN_500, BUSY_503, RESET, SQL_BUSY]),
 }
 
