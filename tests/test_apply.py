@@ -295,7 +295,7 @@ def test_what_fails_for_a_grant_of_a_moment_ago_is_tried_again_from_what_is_ther
     fake.during[("create", "a")] = lambda: fake.put("a", x=0)
     ends, _ = _run(planned([want("a", {"x": 1})]), fake)
     assert ends == {"a": "done"}
-    assert fake.writes() == [("create", "a"), ("update", "a")]
+    assert fake.writes() == [("create", "a"), ("update", "a", "x")]
 
 
 @pytest.mark.parametrize("failure", [BOOM, errors.PermissionMissing("no"), errors.OperationFailed("bad")])
