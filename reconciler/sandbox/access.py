@@ -17,6 +17,7 @@ _ACCOUNT: Final = re.compile(r"^projects/-/serviceAccounts/[^@/]+@([a-z0-9-]+)\.
 _DEFAULT_ACCOUNT: Final = re.compile(
     r"^projects/-/serviceAccounts/(\d+)-compute@developer\.gserviceaccount\.com"
 )
+_BUILD: Final = re.compile(r"^operations/build/([^/]+)/")
 NAMES: Final = ("name", "parent", "resource")
 ALWAYS_ON: Final = frozenset({"serviceusage"})
 """What works in a project where nothing was enabled yet."""
@@ -171,6 +172,8 @@ def _named(method: Described, params: Mapping[str, Any]) -> str:
         for pattern in (_ACCOUNT, _DEFAULT_ACCOUNT):
             if found := pattern.match(value):
                 return found[1]
+        if method.api == "cloudbuild" and (found := _BUILD.match(value)):
+            return found[1]
         if found := _IN_NAME.match(value):
             return "" if found[1] == "-" else found[1]
         if (

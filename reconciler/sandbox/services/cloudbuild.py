@@ -9,7 +9,7 @@ from typing import Any, Final
 from reconciler.sandbox.errors import ApiError
 from reconciler.sandbox.paging import listed
 from reconciler.sandbox.seeding import account_exists
-from reconciler.sandbox.services.cloudbuild_work import BUILD, RUN, TYPE, image_of, register
+from reconciler.sandbox.services.cloudbuild_work import BUILD, RUN, TYPE, image_of, register, resolve_source
 from reconciler.sandbox.store import Body
 from reconciler.sandbox.world import Method, Request, World
 
@@ -69,13 +69,10 @@ def _create(world: World, request: Request) -> Mapping[str, Any]:
         "logUrl": f"https://console.cloud.google.com/cloud-build/builds;region={region}/{identity}?project={number}",
         "artifacts": {**sent.get("artifacts", {}), "images": sent.get("images", [])},
     }
+    resolve_source(world, request, build)
     stored = f"projects/{request.project}/locations/{region}/builds/{identity}"
-    name = f"projects/{request.project}/locations/{region}/operations/{identity}"
-    if "locations" not in request.method_id:
-        # The old path names its operations so, by the project and the base64 of the build's id.
-        name = (
-            f"operations/build/{request.project}/{base64.b64encode(identity.encode()).decode().rstrip('=')}"
-        )
+    # Builds of every region have operations of this one form, without a location, as Google's samples show them.
+    name = f"operations/build/{request.project}/{base64.b64encode(identity.encode()).decode()}"
     metadata = {"@type": f"{TYPE}BuildOperationMetadata", "build": build}
     with world.store.transaction():
         world.store.create(BUILD, stored, build)

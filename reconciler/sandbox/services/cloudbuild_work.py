@@ -5,7 +5,7 @@ import shlex
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,8 +16,9 @@ from reconciler.sandbox.operations import Progress
 from reconciler.sandbox.registry import push_image
 from reconciler.sandbox.runtime import images
 from reconciler.sandbox.runtime.images import BuildError, Image
+from reconciler.sandbox.services.storage import BUCKET, demand
 from reconciler.sandbox.store import Body
-from reconciler.sandbox.world import World
+from reconciler.sandbox.world import Request, World
 
 BUILD: Final = "cloudbuild.build"
 RUN: Final = "cloudbuild.run"
@@ -26,6 +27,14 @@ _REFERENCE: Final = re.compile(
     r"(?P<region>[a-z0-9-]+)-docker\.pkg\.dev/(?P<project>[a-z0-9-]+)/(?P<repository>[a-z0-9-]+)/"
     r"(?P<package>[a-z0-9._/-]+?)(?::(?P<tag>[\w][\w.-]{0,127}))?"
 )
+
+
+class _Failed(BuildError):
+    """The build fails outside of its steps; *kind* is a FailureInfo.FailureType."""
+
+    def __init__(self, text: str, kind: str) -> None:
+        super().__init__(text)
+        self.kind = kind
 
 
 class _Cancelled(Exception):
@@ -87,9 +96,13 @@ def _run(world: World, name: str, progress: Progress) -> Mapping[str, Any]:
         mark()
         raise ApiError(499, "Build cancelled.", rpc_status="CANCELLED") from None
     except BuildError as error:
-        log.write(f'ERROR: build step 0 "gcr.io/cloud-builders/docker" failed: {error}')
-        _finish_log(world, build, log)
         failure = {"type": "USER_BUILD_STEP", "detail": f"Build step failure: {error}"}
+        if isinstance(error, _Failed):
+            failure = {"type": error.kind, "detail": str(error)}
+        else:
+            log.write('ERROR: build step 0 "gcr.io/cloud-builders/docker" failed')
+        log.write(f"ERROR: {error}")
+        _finish_log(world, build, log)
         mark(status="FAILURE", finishTime=world.now(), statusDetail=failure["detail"], failureInfo=failure)
         text = f"Build failed; check build logs for details: {error}"
         raise ApiError(500, text, rpc_status="UNKNOWN") from error
@@ -139,20 +152,36 @@ def _build(world: World, build: Body, log: _Log) -> dict[str, Any]:
     return {"images": pushed, "buildStepImages": ["" for _ in build["steps"]]}
 
 
-def _source(world: World, build: Body) -> Path:
-    """The source's file, kept beside the build. Raises BuildError where there is none, or it may not be read."""
+def resolve_source(world: World, request: Request, build: Body) -> None:
+    """Raise Cloud Build's 400 where the account that is to build may not read the source, or there is none."""
     source = build["source"]["storageSource"]
     bucket, name = str(source.get("bucket", "")), str(source.get("object", ""))
-    body = world.store.get(OBJECT, f"{bucket}/{name}")
-    account = build["serviceAccount"].rsplit("/", 1)[-1]
-    places = [f"buckets/{bucket}", f"projects/{build['projectId']}"]
-    if not world.policies.allowed(f"serviceAccount:{account}", "storage.objects.get", places):
-        raise BuildError(
-            f"fetching storage source: {account} does not have storage.objects.get access to the Google Cloud Storage "
-            f"object. Permission 'storage.objects.get' denied on resource (or it may not exist): gs://{bucket}/{name}"
-        )
+    try:
+        found = world.store.get(BUCKET, bucket)
+        if found is None:
+            raise ApiError(404, "The specified bucket does not exist.")
+        asked = replace(request, caller=f"serviceAccount:{_account(build)}")
+        demand(world, asked, "storage.objects.get", found, on="object")
+        if world.store.get(OBJECT, f"{bucket}/{name}") is None:
+            raise ApiError(404, f"No such object: {bucket}/{name}")
+    except ApiError as error:
+        text = f"could not resolve source: googleapi: Error {error.status}: {error.message}, {error.reason}"
+        raise ApiError(400, text) from error
+
+
+def _account(build: Body) -> str:
+    return build["serviceAccount"].rsplit("/", 1)[-1]
+
+
+def _source(world: World, build: Body) -> Path:
+    """The source's file, kept beside the build. Raises _Failed where it went away after the build was made."""
+    source = build["source"]["storageSource"]
+    place = f"{source['bucket']}/{source['object']}"
+    body = world.store.get(OBJECT, place)
     if body is None:
-        raise BuildError(f"fetching storage source: the object gs://{bucket}/{name} does not exist")
+        raise _Failed(
+            f"fetching storage source: the object gs://{place} does not exist", "FETCH_SOURCE_FAILED"
+        )
     kept = world.home / "builds" / f"{build['id']}.tgz"
     kept.parent.mkdir(exist_ok=True)
     shutil.copyfile(world.home / "objects" / body["file"], kept)
@@ -192,13 +221,14 @@ def _push(world: World, build: Body, name: str, made: Mapping[str, Image], log: 
     image, reference = made.get(name), image_of(name)
     start = world.now()
     if image is None or reference is None:
-        raise BuildError(f"An image does not exist locally with the tag: {name}")
-    account = build["serviceAccount"].rsplit("/", 1)[-1]
+        text = f"An image does not exist locally with the tag: {name}"
+        raise _Failed(text, "PUSH_IMAGE_NOT_FOUND")
     permission = "artifactregistry.repositories.uploadArtifacts"
     places = [reference.repository, "/".join(reference.repository.split("/")[:2])]
-    if not world.policies.allowed(f"serviceAccount:{account}", permission, places):
-        raise BuildError(
-            f'denied: Permission "{permission}" denied on resource "{reference.repository}" (or it may not exist)'
+    if not world.policies.allowed(f"serviceAccount:{_account(build)}", permission, places):
+        raise _Failed(
+            f'denied: Permission "{permission}" denied on resource "{reference.repository}" (or it may not exist)',
+            "PUSH_NOT_AUTHORIZED",
         )
     try:
         push_image(
@@ -210,7 +240,7 @@ def _push(world: World, build: Body, name: str, made: Mapping[str, Image], log: 
             size_bytes=images.size(image),
         )
     except ApiError as error:
-        raise BuildError(f"name unknown: {error.message}") from error
+        raise _Failed(f"name unknown: {error.message}", "PUSH_FAILED") from error
     log.write(f"{reference.tag}: digest: {image.digest}")
     return {"name": name, "digest": image.digest, "pushTiming": {"startTime": start, "endTime": world.now()}}
 
@@ -221,7 +251,7 @@ def _finish_log(world: World, build: Body, log: _Log) -> None:
     if not place:
         return
     name, _, folder = place.partition("/")
-    bucket = world.store.get("storage.bucket", name)
+    bucket = world.store.get(BUCKET, name)
     if bucket is None:
         return
     key = f"{folder}/log-{build['id']}.txt".lstrip("/")

@@ -1,6 +1,8 @@
 """Cloud Build."""
 
+import base64
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -73,32 +75,94 @@ def test_a_failed_build_says_why(ready: Cloud) -> None:
     assert "line 2" in failed["statusDetail"]
 
 
-@pytest.mark.parametrize(
-    ("source", "package", "reason"),
-    [
-        ("nothing.tgz", "images/tiny", "does not exist"),
-        ("tiny.tgz", "elsewhere/tiny", 'denied on resource "projects/'),
-    ],
-)
-def test_source_and_repository_must_be_there(ready: Cloud, source: str, package: str, reason: str) -> None:
-    """A missing source, and a repository that is missing or not ours to write."""
-    image = f"{REGION}-docker.pkg.dev/{ready.project}/{package}:1"
-    done = build(ready, build_body(ready, image, source))
-    assert reason in done["error"]["message"]
+def _refusal(cloud: Cloud, body: dict[str, object]) -> str:
+    """The message of builds.create's own 400."""
+    refused = cloud.post(BUILDS, body)
+    assert (refused.status, refused.error["status"]) == (400, "INVALID_ARGUMENT")
+    return refused.error["message"]
+
+
+def test_a_source_that_is_missing_is_refused_at_once(ready: Cloud) -> None:
+    """The object, then the bucket: the call itself fails, and no build is made."""
+    body = build_body(ready, reference(ready), "nothing.tgz")
+    wanted = f"Error 404: No such object: {ready.project}-source/nothing.tgz, notFound"
+    assert _refusal(ready, body) == f"could not resolve source: googleapi: {wanted}"
+    body["source"] = {"storageSource": {"bucket": "not-there", "object": "x.tgz"}}
+    assert "Error 404: The specified bucket does not exist., notFound" in _refusal(ready, body)
+    assert ready.ok("GET", BUILDS) == {}
+
+
+def test_a_push_without_the_right_to_it_fails_as_such(ready: Cloud) -> None:
+    """A repository that is not ours to write, or not there, which look the same."""
+    image = f"{REGION}-docker.pkg.dev/{ready.project}/elsewhere/tiny:1"
+    done = build(ready, build_body(ready, image, "tiny.tgz"))
+    failed = done["metadata"]["build"]
+    assert (failed["status"], failed["failureInfo"]["type"]) == ("FAILURE", "PUSH_NOT_AUTHORIZED")
+    assert 'denied on resource "projects/' in done["error"]["message"]
+
+
+def test_an_image_that_no_step_made_cannot_be_pushed(ready: Cloud) -> None:
+    """The failure is the push's, not the step's."""
+    body = {**build_body(ready, reference(ready), "tiny.tgz"), "images": [reference(ready, package="other")]}
+    assert build(ready, body)["metadata"]["build"]["failureInfo"]["type"] == "PUSH_IMAGE_NOT_FOUND"
 
 
 def test_the_builds_own_account_needs_the_right_to_read_the_source(ready: Cloud) -> None:
-    """And a place for the log, or none, has to be named with it."""
-    account = ready.account("builder")
+    """The same 400 as for a missing object, until its role on the bucket is granted."""
+    body, account = _own_account(ready)
+    text = (
+        f"Error 403: {account} does not have storage.objects.get access to the Google Cloud Storage object. "
+        "Permission 'storage.objects.get' denied on resource (or it may not exist)., forbidden"
+    )
+    assert _refusal(ready, body) == f"could not resolve source: googleapi: {text}"
+    path = f"/storage/v1/b/{ready.project}-source/iam"
+    policy = ready.ok("GET", path)
+    policy["bindings"].append(
+        {"role": "roles/storage.objectViewer", "members": [f"serviceAccount:{account}"]}
+    )
+    ready.ok("PUT", path, policy)
+    failed = build(ready, body)["metadata"]["build"]
+    assert failed["failureInfo"]["type"] == "PUSH_NOT_AUTHORIZED"
+
+
+def _own_account(cloud: Cloud) -> tuple[dict[str, Any], str]:
+    account = cloud.account("builder")
     body = {
-        **build_body(ready, reference(ready), "tiny.tgz"),
-        "serviceAccount": f"projects/{ready.project}/serviceAccounts/{account}",
+        **build_body(cloud, reference(cloud), "tiny.tgz"),
+        "serviceAccount": f"projects/{cloud.project}/serviceAccounts/{account}",
+        "options": {"logging": "CLOUD_LOGGING_ONLY"},
     }
-    refused = ready.post(BUILDS, body)
-    assert refused.status == 400
-    assert "CLOUD_LOGGING_ONLY" in refused.error["message"]
-    done = build(ready, {**body, "options": {"logging": "CLOUD_LOGGING_ONLY"}})
-    assert "does not have storage.objects.get access" in done["error"]["message"]
+    return body, account
+
+
+@pytest.mark.parametrize("options", [{}, {"logging": "LEGACY"}, {"logging": "GCS_ONLY"}])
+def test_a_build_with_its_own_account_says_where_its_log_goes(
+    ready: Cloud, options: dict[str, object]
+) -> None:
+    """There is no default bucket for such a build."""
+    body, _ = _own_account(ready)
+    wanted = (
+        "if 'build.service_account' is specified, the build must either (a) specify 'build.logs_bucket', (b) use the "
+        "REGIONAL_USER_OWNED_BUCKET build.options.default_logs_bucket_behavior option, or (c) use either "
+        "CLOUD_LOGGING_ONLY / NONE logging options"
+    )
+    assert wanted in _refusal(ready, {**body, "options": options})
+
+
+def test_a_builds_operation_has_no_location(ready: Cloud) -> None:
+    """It is read by its own name, also by an account of the project, and is not among the location's operations."""
+    started = ready.ok("POST", BUILDS, build_body(ready, reference(ready), "tiny.tgz"))
+    identity = started["metadata"]["build"]["id"]
+    encoded = base64.b64encode(identity.encode()).decode()
+    assert started["name"] == f"operations/build/{ready.project}/{encoded}"
+    ready.wait(started)
+    located = f"/v1/projects/{{P}}/locations/{REGION}/operations"
+    assert ready.get(f"{located}/{identity}").status == 404
+    assert ready.get(f"{located}/{encoded}").status == 404
+    compute = ready.bearer(f"{ready.number}-compute@developer.gserviceaccount.com")
+    assert compute.ok("GET", f"/v1/{started['name']}")["done"]
+    stranger = ready.bearer(ready.account("stranger"))
+    assert stranger.get(f"/v1/{started['name']}").status == 403
 
 
 @pytest.mark.parametrize(
