@@ -5,6 +5,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 RECONCILE := $(BIN)/mlflow-reconcile
+# Stopping needs nothing but Python: the environment that started the sandbox may be gone.
+WITHOUT_VENV := $(PYTHON) -c 'from reconciler.sandbox import control as c
 SPEC ?= specs/quickstart.yaml
 
 .DEFAULT_GOAL := help
@@ -21,20 +23,32 @@ up: $(VENV)/.ready ## Bring a real, verified MLflow up from specs/quickstart.yam
 	@echo "Log in:  $(RECONCILE) login --sandbox $(SPEC)     (shows address, user and password)"
 
 down: ## Stop what `make up` started; what is in it is kept.
-	@if [ -x $(RECONCILE) ]; then $(RECONCILE) sandbox stop; fi
+	@$(if $(wildcard $(RECONCILE)),$(RECONCILE) sandbox stop,$(WITHOUT_VENV); c.stop()')
 
 setup: $(VENV)/.ready ## Install mlflow-reconcile and the sandbox's parts into .venv.
 
+# Where the environment was made and by which Python: one that was moved, copied or broken off half-way is made anew.
+MADE_OF := $(CURDIR) $(shell $(PYTHON) -c 'import sys; print(sys.version_info[:3] >= (3, 11) and sys.base_prefix)' 2>/dev/null)
+ifneq ($(MADE_OF),$(shell cat '$(VENV)/.ready' 2>/dev/null))
+.PHONY: $(VENV)/.ready
+CLEAR := --clear
+endif
+
 $(VENV)/.ready: pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) --version 2>&1). Say: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
-	@$(PYTHON) -m venv $(VENV) || { echo "Python's venv module is missing. On Debian: sudo apt-get install python3-venv"; exit 1; }
-	@$(BIN)/pip install --quiet --upgrade 'pip>=25.1'
-	@$(BIN)/pip install --quiet --editable '.[sandbox]'
-	@touch $@
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+		{ echo "Python 3.11 or newer is needed, and '$(PYTHON)' is none. Say, for example: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+		{ echo "Python's venv module is missing. On Debian: sudo apt-get install python3-venv"; exit 1; }
+	@echo "Installing into $(VENV) …"
+	@$(PYTHON) -m venv $(CLEAR) '$(VENV)'
+	@$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	@$(BIN)/python -m pip install --quiet --editable '.[sandbox]'
+	@rm -f $(VENV)/.ready-dev
+	@echo '$(MADE_OF)' > $@
 
 $(VENV)/.ready-dev: $(VENV)/.ready
-	@$(BIN)/pip install --quiet --group dev
+	@echo "Installing the tools of development into $(VENV) …"
+	@$(BIN)/python -m pip install --quiet --group dev
 	@touch $@
 
 test: check unit ## Check style, types and layers, then run every test.
@@ -52,6 +66,6 @@ bench: $(VENV)/.ready-dev ## Measure speed and memory, as ratios in one run.
 	$(BIN)/python -m bench.plan
 	$(BIN)/python -m bench.server
 
-clean: down ## Forget the virtual environment and the sandbox's state.
-	@if [ -x $(RECONCILE) ]; then $(RECONCILE) sandbox reset --yes; fi
+clean: ## Forget the virtual environment and the sandbox, with everything that was logged in it.
+	@$(if $(wildcard $(RECONCILE)),$(RECONCILE) sandbox reset --yes,$(WITHOUT_VENV); c.reset()')
 	rm -rf $(VENV)
