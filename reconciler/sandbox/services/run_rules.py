@@ -106,7 +106,7 @@ def _check_containers(
     _check_resources(container, template, field, report)
     for probe in ("startupProbe", "livenessProbe"):
         if probe in container:
-            _check_probe(container[probe], f"{field}.{probe}", report)
+            _check_probe(container[probe], f"{field}.{probe}", probe == "startupProbe", report)
     _check_volumes(container, template, place, report)
     access: Mapping[str, Any] = template.get("vpcAccess", {})
     if "connector" in access and "networkInterfaces" in access:
@@ -167,6 +167,11 @@ def _check_resources(
 
 def _check_small(cpu: float, memory: int, template: Mapping[str, Any], field: str, report: Report) -> None:
     place = f"{field}.resources.limits.cpu"
+    if template.get("executionEnvironment") == "EXECUTION_ENVIRONMENT_GEN2":
+        report(
+            place,
+            "Total cpu < 1 is not supported with the second generation execution environment; use GEN1.",
+        )
     if cpu < 0.08:
         report(place, "Invalid value specified for cpu: at least 80m is required.")
     if template.get("maxInstanceRequestConcurrency", 1) > 1:
@@ -179,7 +184,7 @@ def _check_small(cpu: float, memory: int, template: Mapping[str, Any], field: st
         report(place, "Total cpu < 1 is not supported with CPU always allocated.")
 
 
-def _check_probe(probe: Mapping[str, Any], field: str, report: Report) -> None:
+def _check_probe(probe: Mapping[str, Any], field: str, startup: bool, report: Report) -> None:
     if "grpc" in probe:
         raise _not_emulated("grpc probes")
     if ("httpGet" in probe) == ("tcpSocket" in probe):
@@ -189,12 +194,17 @@ def _check_probe(probe: Mapping[str, Any], field: str, report: Report) -> None:
     )
     if not 0 <= delay <= 240:
         report(f"{field}.initial_delay_seconds", "Must be between 0 and 240.")
-    if not 1 <= period <= 240:
-        report(f"{field}.period_seconds", "Must be between 1 and 240.")
-    if not 1 <= timeout <= 240 or timeout > period:
-        report(f"{field}.timeout_seconds", "Must be between 1 and 240, and not more than period_seconds.")
-    if probe.get("failureThreshold", 1) < 1:
+    most = 240 if startup else 3600
+    if not 1 <= period <= most:
+        report(f"{field}.period_seconds", f"Must be between 1 and {most}.")
+    if not 1 <= timeout <= most or timeout > period:
+        report(f"{field}.timeout_seconds", f"Must be between 1 and {most}, and not more than period_seconds.")
+    tries = probe.get("failureThreshold", 1)
+    if tries < 1:
         report(f"{field}.failure_threshold", "Must be at least 1.")
+    if startup and tries * period > 240:
+        text = "The product of failure_threshold and period_seconds must not be greater than 240 for startup probes."
+        report(f"{field}.failure_threshold", text)
 
 
 def _check_volumes(

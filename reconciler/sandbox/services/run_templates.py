@@ -48,6 +48,8 @@ def completed_job(sent: Mapping[str, Any], account: str) -> dict[str, Any]:
     inner.setdefault("serviceAccount", account)
     for container in inner.get("containers", ()):
         _complete_resources(container)
+        if probe := container.get("startupProbe"):
+            _complete_times(probe)
     return compact(body)
 
 
@@ -91,10 +93,14 @@ def _complete_serving(container: dict[str, Any]) -> None:
             _complete_probe(probe, port["containerPort"])
 
 
+def _complete_times(probe: dict[str, Any]) -> None:
+    # A zero is a field that was left out, as everywhere in proto3.
+    for field, default in (("timeoutSeconds", 1), ("periodSeconds", 10), ("failureThreshold", 3)):
+        probe[field] = probe.get(field) or default
+
+
 def _complete_probe(probe: dict[str, Any], port: int) -> None:
-    probe.setdefault("timeoutSeconds", 1)
-    probe.setdefault("periodSeconds", 10)
-    probe.setdefault("failureThreshold", 3)
+    _complete_times(probe)
     for kind in ("httpGet", "tcpSocket"):
         if kind in probe:
             probe[kind]["port"] = probe[kind].get("port") or port

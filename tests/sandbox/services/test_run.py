@@ -242,6 +242,22 @@ def _limits(cpu: str, memory: str) -> dict[str, Any]:
             {"container": {"startupProbe": {"tcpSocket": {}, "timeoutSeconds": 20}}},
             "not more than period_seconds",
         ),
+        (
+            {"container": {"startupProbe": {"tcpSocket": {}, "failureThreshold": 25}}},
+            "must not be greater than 240 for startup probes",
+        ),
+        (
+            {"container": {"livenessProbe": {"httpGet": {}, "periodSeconds": 3601}}},
+            "period_seconds: Must be between 1 and 3600.",
+        ),
+        (
+            {"container": _limits("500m", "512Mi"), "executionEnvironment": "EXECUTION_ENVIRONMENT_GEN2"},
+            "resources.limits.cpu: Total cpu < 1 is not supported with the second generation",
+        ),
+        (
+            {"container": _limits("1", "256Mi"), "executionEnvironment": "EXECUTION_ENVIRONMENT_GEN2"},
+            "resources.limits.memory: The second generation execution environment needs at least 512Mi.",
+        ),
         ({"labels": {"run.googleapis.com/x": "y"}}, "System labels are not allowed"),
     ],
 )
@@ -250,7 +266,24 @@ def test_what_cloud_run_refuses_is_refused(cloud: Cloud, template: dict[str, Any
     refused = cloud.post(f"{PLACE}/services?serviceId=web", _service("i", **dict(template)))
     assert refused.status == 400
     assert words in refused.error["message"]
+    assert refused.error["status"] == "INVALID_ARGUMENT"
     assert "Violation in CreateServiceRequest.service." in refused.error["message"]
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        {"container": _limits("500m", "256Mi"), "executionEnvironment": "EXECUTION_ENVIRONMENT_GEN1"},
+        {"container": _limits("500m", "256Mi")},
+        {"container": {"startupProbe": {"tcpSocket": {}, "failureThreshold": 24}}},
+        {"container": {"livenessProbe": {"httpGet": {}, "periodSeconds": 3600, "failureThreshold": 9}}},
+    ],
+)
+def test_what_cloud_run_takes_is_taken(cloud: Cloud, template: dict[str, Any]) -> None:
+    """The same fields within their bounds: only the image of nowhere could be in the way."""
+    path = f"{PLACE}/services?serviceId=web&validateOnly=true"
+    answered = cloud.post(path, _service("i", **dict(template)))
+    assert answered.status == 200 or "Violation" not in answered.error["message"]
 
 
 @pytest.mark.parametrize("name", ["Web", "1web", "web-", "w" * 50, ""])
@@ -428,6 +461,16 @@ def test_a_job_gets_the_recorded_defaults(cloud: Cloud, image: str) -> None:
         "name", "uid", "generation", "createTime", "updateTime", "creator", "lastModifier", "latestCreatedExecution",
         "etag", "launchStage", "template", "observedGeneration", "terminalCondition",
     }  # fmt: skip
+
+
+def test_a_jobs_startup_probe_gets_the_recorded_defaults(cloud: Cloud, image: str) -> None:
+    """Ten seconds, one second, three tries, as the real API answered."""
+    probe = {"httpGet": {"path": "/", "port": 8080}}
+    body = {"template": {"template": {"containers": [{"image": image, "startupProbe": probe}]}}}
+    finished(cloud, cloud.ok("POST", f"{PLACE}/jobs?jobId=probed", body))
+    (container,) = cloud.ok("GET", f"{PLACE}/jobs/probed")["template"]["template"]["containers"]
+    times = {"periodSeconds": 10, "timeoutSeconds": 1, "failureThreshold": 3}
+    assert container["startupProbe"] == {**probe, **times}
 
 
 def test_a_run_is_over_when_its_tasks_are(cloud: Cloud, image: str, running: Running) -> None:
