@@ -10,6 +10,7 @@ from reconciler.model import Desired, Observed, Origin, Pending, Ref, Value
 
 KEPT_DATA = "left in place: it holds data"
 FOREIGN = "(somebody else's, not shown: it may be a secret)"
+LOST = "deleted for good, with all the data in it"
 KEPT_SHARED = "left in place: others may use it"
 
 
@@ -58,7 +59,8 @@ def _absent(desired: Desired, observed: Observed | None, *, delete_data: bool) -
         if observed.body.get(desired.guard)
         else ""
     )
-    return Change(desired.ref, Action.DELETE, (), desired, observed, "no longer wanted", blocked)
+    reason = LOST if desired.holds_data else "no longer wanted"
+    return Change(desired.ref, Action.DELETE, (), desired, observed, reason, blocked)
 
 
 def _create(desired: Desired) -> Change:

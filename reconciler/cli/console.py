@@ -49,4 +49,4 @@ def agreed(question: str, *, yes: bool) -> None:
             "there is no terminal to ask on, and nothing was changed", way_out="Add --yes to go ahead."
         )
     if not click.confirm(question, default=False):
-        raise errors.Interrupted("not applied; nothing was changed")
+        raise errors.Interrupted("no; nothing was changed")

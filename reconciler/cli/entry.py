@@ -33,7 +33,8 @@ def enter(cloud: Cloud, deployment: Deployment) -> Entry:
     service = Service().observe(cloud, run_service.ref(names))
     if service is None:
         raise errors.NotThere(
-            f"{deployment.name} is not deployed", way_out=f"mlflow-reconcile apply {deployment.file}"
+            f"{deployment.name} is not deployed there",
+            way_out="Run apply on it first, with the same options.",
         )
     if deployment.auth.mode != "basic":
         return Entry(names, service, local_url(cloud, names))

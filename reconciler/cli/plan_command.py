@@ -27,5 +27,6 @@ def command(context: click.Context, spec: str, style: str, sandbox: bool, out: s
     console.show(plan, style)
     if out:
         sealed.save(plan, out)
-        click.echo(f"Sealed into {out}; carry it out with: mlflow-reconcile apply {out}", err=True)
+        where = "--sandbox " if sandbox else ""
+        click.echo(f"Sealed into {out}; carry it out with: mlflow-reconcile apply {where}{out}", err=True)
     context.exit(console.exit_code(plan))

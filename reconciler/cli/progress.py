@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
@@ -92,10 +93,11 @@ class Live:
         """Take the row away, and leave a line behind."""
         with self._lock:
             self._running.pop(outcome.change.ref, None)
+        from rich.text import Text
+
         style = "green" if outcome.status is Status.DONE else "red"
-        self._console.print(
-            f"  {outcome.change.ref.address}: {ending(outcome)}", style=style, markup=False, highlight=False
-        )
+        line = Text(f"  {outcome.change.ref.address}: {ending(outcome)}", style=style)
+        self._console.print(line, soft_wrap=True)
 
     def _table(self) -> Table:
         from rich.table import Table
@@ -117,7 +119,7 @@ def ending(outcome: Outcome) -> str:
 @contextmanager
 def watching() -> Generator[Watcher]:
     """The watcher that suits where stderr goes."""
-    if not sys.stderr.isatty():
+    if not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
         yield Lines(sys.stderr)
         return
     live = Live()
