@@ -10,9 +10,10 @@ import shutil
 import stat
 import tarfile
 import tempfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from reconciler.sandbox.errors import SandboxError
@@ -78,11 +79,18 @@ def build(context: Path, dockerfile: str, given: Mapping[str, str], images: Path
 
 
 def unpack(archive: Path, folder: Path) -> None:
-    """Unpack a .tgz or .tar build context. Raises BuildError for anything else."""
+    """Unpack a .tgz or .tar build context of files and folders. Raises BuildError for anything else.
+
+    Nothing is written before every member was checked. Owners and times are left out, as modes are beyond 0755.
+    """
     try:
         with tarfile.open(archive) as tar:
-            tar.extractall(folder, filter="data")
-    except (tarfile.TarError, OSError) as error:
+            members = tar.getmembers()
+            for member in members:
+                _check_member(member)
+            for member in members:
+                _unpack_member(tar, member, folder / member.name)
+    except (tarfile.TarError, OSError, EOFError, ValueError, zlib.error) as error:
         raise BuildError(f"the source is not a usable tar archive: {error}") from error
 
 
@@ -117,6 +125,28 @@ def size(image: Image) -> int:
     return sum(
         file.stat().st_size for file in image.root.rglob("*") if file.is_file() and not file.is_symlink()
     )
+
+
+def _check_member(member: tarfile.TarInfo) -> None:
+    path = PurePosixPath(member.name)
+    if path.is_absolute() or ".." in path.parts:
+        raise BuildError(f"the source's archive holds {member.name}, which leads out of the build context")
+    if not member.isreg() and not member.isdir():
+        raise BuildError(f"the source's archive holds {member.name}, which is neither a file nor a folder")
+
+
+def _unpack_member(tar: tarfile.TarFile, member: tarfile.TarInfo, place: Path) -> None:
+    # By hand: extractall has its filter from Python 3.11.4 on only, and without one it follows the archive's owners.
+    if member.isdir():
+        place.mkdir(parents=True, exist_ok=True)
+        return
+    place.parent.mkdir(parents=True, exist_ok=True)
+    content = tar.extractfile(member)
+    if content is None:
+        raise BuildError(f"the source's archive holds {member.name} without its content")
+    with content, place.open("wb") as file:
+        shutil.copyfileobj(content, file)
+    place.chmod(member.mode & (0o755 if member.mode & 0o100 else 0o644) | 0o600)
 
 
 def _keep(draft: Draft, images: Path) -> Image:

@@ -1,6 +1,7 @@
 """Building images."""
 
 import io
+import os
 import tarfile
 from pathlib import Path
 
@@ -120,16 +121,65 @@ def test_what_is_not_understood_fails_the_build(top: Path, line: str, reason: st
     assert log[-1].startswith("ERROR: ")
 
 
-def test_an_archive_that_leads_out_of_the_context_is_refused(top: Path) -> None:
-    """A path with .. in a tar file is no way into the machine."""
-    archive = top / "evil.tgz"
-    with tarfile.open(archive, "w:gz") as tar:
-        entry = tarfile.TarInfo("../evil")
-        tar.addfile(entry, io.BytesIO())
-    (top / "unpacked").mkdir()
-    with pytest.raises(BuildError):
+@pytest.mark.parametrize("name", ["../evil", "a/../../evil", "/mlr-evil"])
+def test_an_archive_that_leads_out_of_the_context_is_refused(top: Path, name: str) -> None:
+    """A path that is absolute, or has .. in it, is no way into the machine; nothing before it is unpacked either."""
+    archive = _archive(top, tarfile.TarInfo("fine"), tarfile.TarInfo(name))
+    with pytest.raises(BuildError, match=f"holds {name}, which leads out of the build context"):
         images.unpack(archive, top / "unpacked")
+    assert not list((top / "unpacked").iterdir())
     assert not (top / "evil").exists()
+    assert not Path("/mlr-evil").exists()
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE])
+def test_an_archive_holds_files_and_folders_only(top: Path, kind: bytes) -> None:
+    """Links and devices are refused by name."""
+    entry = tarfile.TarInfo("odd")
+    entry.type, entry.linkname = kind, "/etc/passwd"
+    with pytest.raises(BuildError, match="holds odd, which is neither a file nor a folder"):
+        images.unpack(_archive(top, entry), top / "unpacked")
+    assert not list((top / "unpacked").iterdir())
+
+
+def test_an_archive_is_unpacked_as_our_own_files(top: Path) -> None:
+    """Programs stay programs; nobody else may write, and neither owners nor special bits come along."""
+    entries = [
+        tarfile.TarInfo("deep/run.sh"),
+        tarfile.TarInfo("deep"),
+        tarfile.TarInfo("odd"),
+        tarfile.TarInfo("."),
+    ]
+    for entry, mode in zip(entries, (0o4777, 0o777, 0o066, 0o700), strict=True):
+        entry.mode, entry.uid, entry.gid = mode, 12345, 12345
+    entries[1].type = entries[3].type = tarfile.DIRTYPE
+    images.unpack(_archive(top, *entries), top / "unpacked")
+    program = (top / "unpacked/deep/run.sh").stat()
+    assert (program.st_mode & 0o7777, program.st_uid) == (0o755, os.getuid())
+    assert (top / "unpacked/odd").stat().st_mode & 0o7777 == 0o644
+
+
+def test_an_archive_that_ends_early_fails_the_build(top: Path) -> None:
+    """So does anything that is no archive at all."""
+    archive = _archive(top)
+    entry = tarfile.TarInfo("file")
+    entry.size = 100_000
+    with tarfile.open(archive, "w:gz") as tar:
+        tar.addfile(entry, io.BytesIO(os.urandom(entry.size)))
+    for content in (archive.read_bytes()[:50_000], b"no archive"):
+        archive.write_bytes(content)
+        with pytest.raises(BuildError, match="not a usable tar archive"):
+            images.unpack(archive, top / "unpacked")
+
+
+def _archive(top: Path, *entries: tarfile.TarInfo) -> Path:
+    """An archive of entries without content, beside an empty folder for it."""
+    archive = top / "source.tgz"
+    with tarfile.open(archive, "w:gz") as tar:
+        for entry in entries:
+            tar.addfile(entry, io.BytesIO())
+    (top / "unpacked").mkdir()
+    return archive
 
 
 def _make_wheel(path: Path) -> None:
