@@ -37,7 +37,10 @@ def account_of(world: World, request: Request) -> Body:
     name = name_of(request).partition("/keys")[0]
     account = find_account(world, name)
     if account is None:
-        raise ApiError(404, f"Service account {name} does not exist.")
+        wanted = name.rpartition("/")[2].lower()
+        once = any(wanted in (body["email"], body["uniqueId"]) for _, body in world.store.list(ACCOUNT))
+        # Recorded: an account that is gone is named, one that never was is not.
+        raise ApiError(404, f"Service account {name} does not exist." if once else "Unknown service account")
     return account
 
 

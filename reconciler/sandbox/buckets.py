@@ -21,6 +21,8 @@ DUAL: Final = ("NAM4", "EUR4", "EUR5", "EUR7", "EUR8", "ASIA1")
 CLASSES: Final = (
     "STANDARD", "NEARLINE", "COLDLINE", "ARCHIVE", "MULTI_REGIONAL", "REGIONAL", "DURABLE_REDUCED_AVAILABILITY",
 )  # fmt: skip
+ABORT_CONDITIONS: Final = frozenset({"age", "matchesPrefix", "matchesSuffix"})
+"""All that AbortIncompleteMultipartUpload goes with ("Object Lifecycle Management")."""
 SERVERS_OWN: Final = (
     # The document marks nothing as output-only; these are what the API reference says the server sets.
     "kind", "id", "selfLink", "etag", "generation", "metageneration", "projectNumber", "timeCreated", "updated",
@@ -178,8 +180,16 @@ def _check_rule(rule: Mapping[str, Any]) -> None:
         raise ApiError(400, f"Invalid argument: lifecycle action {action}.", reason="invalid")
     if (action == "SetStorageClass") != ("storageClass" in rule["action"]):
         raise ApiError(400, "A storage class goes with SetStorageClass, and only with it.", reason="invalid")
-    if not rule.get("condition"):
+    target = str(rule["action"].get("storageClass", "STANDARD"))
+    if target.upper() not in CLASSES:
+        raise ApiError(400, f"Invalid storage class: {target}.", reason="invalid")
+    condition: dict[str, Any] = rule.get("condition") or {}
+    if not condition:
         raise ApiError(400, "A lifecycle rule must have a condition.", reason="invalid")
+    foreign = sorted(condition.keys() - ABORT_CONDITIONS)
+    if action == "AbortIncompleteMultipartUpload" and foreign:
+        text = f"The condition {foreign[0]} is not supported with the action {action}."
+        raise ApiError(400, f"Invalid argument: {text}", reason="invalid")
 
 
 def _access(old: Body, new: Body, now: datetime) -> None:

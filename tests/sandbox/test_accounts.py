@@ -40,11 +40,15 @@ def test_an_impossible_id_is_refused(cloud: Cloud, account_id: str) -> None:
 
 
 def test_a_missing_account_is_a_404_in_googles_words(cloud: Cloud) -> None:
-    """The name that was asked for stands in the message."""
+    """One that was deleted is named in the message; one that never was is unknown."""
     name = f"projects/{cloud.project}/serviceAccounts/nobody@{cloud.project}.iam.gserviceaccount.com"
     error = cloud.get(f"/v1/{name}").error
     assert (error["code"], error["errors"][0]["reason"]) == (404, "notFound")
-    assert error["message"] == f"Service account {name} does not exist."
+    assert error["message"] == "Unknown service account"
+    email = cloud.account("soon-gone")
+    cloud.ok("DELETE", f"{ACCOUNTS}/{email}")
+    gone = f"projects/{cloud.project}/serviceAccounts/{email}"
+    assert cloud.get(f"/v1/{gone}").error["message"] == f"Service account {gone} does not exist."
 
 
 def test_an_account_can_be_changed_and_switched_off(cloud: Cloud) -> None:

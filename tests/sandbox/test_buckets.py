@@ -65,6 +65,33 @@ def test_autoclass_forces_the_storage_class(fresh: Cloud) -> None:
     assert (bucket["storageClass"], bucket["autoclass"]["terminalStorageClass"]) == ("STANDARD", "NEARLINE")
 
 
+_ABORT = {"type": "AbortIncompleteMultipartUpload"}
+
+
+@pytest.mark.parametrize(
+    ("action", "condition", "status"),
+    [
+        (_ABORT, {"age": 7}, 200),
+        (_ABORT, {"age": 7, "matchesPrefix": ["a"], "matchesSuffix": ["b"]}, 200),
+        (_ABORT, {"age": 7, "isLive": True}, 400),
+        (_ABORT, {"createdBefore": "2026-01-01"}, 400),
+        ({"type": "Delete"}, {"age": 7, "isLive": True}, 200),
+        ({"type": "SetStorageClass", "storageClass": "NEARLINE"}, {"age": 7}, 200),
+        ({"type": "SetStorageClass", "storageClass": "LUKEWARM"}, {"age": 7}, 400),
+    ],
+)
+def test_lifecycle_actions_take_their_own_conditions(
+    fresh: Cloud, action: dict[str, Any], condition: dict[str, Any], status: int
+) -> None:
+    """Uploads that were never finished go by age and name only; a class must be one."""
+    rules = {"rule": [{"action": action, "condition": condition}]}
+    name = f"{fresh.project}-rules"
+    answered = fresh.post("/storage/v1/b?project={P}", {"name": name, "lifecycle": rules})
+    assert answered.status == status
+    if status == 400:
+        assert answered.error["errors"][0]["reason"] == "invalid"
+
+
 @pytest.mark.parametrize(
     ("body", "status"),
     [

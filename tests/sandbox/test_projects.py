@@ -110,6 +110,18 @@ def test_services_are_listed_in_pages(fresh: Cloud) -> None:
     assert [one["config"]["name"] for one in found] == ["run.googleapis.com", "iam.googleapis.com"]
 
 
+def test_a_batch_of_services_is_of_one_project(fresh: Cloud) -> None:
+    """The parent's, by its id or its number; a name of another project is a 400."""
+    path = "/v1/projects/{P}/services:batchGet?names=projects/"
+    assert fresh.get(f"{path}{fresh.number}/services/run.googleapis.com").status == 200
+    other = new_project(fresh.port)
+    for foreign in (other.project, other.number, "no-such-project"):
+        refused = fresh.get(
+            f"{path}{fresh.project}/services/run.googleapis.com&names=projects/{foreign}/services/x"
+        )
+        assert (refused.status, refused.error["status"]) == (400, "INVALID_ARGUMENT")
+
+
 def test_a_project_by_id_by_number_and_in_both_versions(cloud: Cloud) -> None:
     """v1 and v3 show the same project."""
     old = cloud.ok("GET", "/v1/projects/{P}")

@@ -96,12 +96,7 @@ def _run(world: World, name: str, progress: Progress) -> Mapping[str, Any]:
         mark()
         raise ApiError(499, "Build cancelled.", rpc_status="CANCELLED") from None
     except BuildError as error:
-        failure = {"type": "USER_BUILD_STEP", "detail": f"Build step failure: {error}"}
-        if isinstance(error, _Failed):
-            failure = {"type": error.kind, "detail": str(error)}
-        else:
-            log.write('ERROR: build step 0 "gcr.io/cloud-builders/docker" failed')
-        log.write(f"ERROR: {error}")
+        failure = _failure(error, log)
         _finish_log(world, build, log)
         mark(status="FAILURE", finishTime=world.now(), statusDetail=failure["detail"], failureInfo=failure)
         text = f"Build failed; check build logs for details: {error}"
@@ -110,6 +105,15 @@ def _run(world: World, name: str, progress: Progress) -> Mapping[str, Any]:
     _finish_log(world, build, log)
     done = mark(status="SUCCESS", finishTime=world.now(), results=results)
     return {"@type": f"{TYPE}Build", **done}
+
+
+def _failure(error: BuildError, log: "_Log") -> dict[str, str]:
+    """The build's failureInfo, also written to its log."""
+    if isinstance(error, _Failed):
+        log.write(f"ERROR: {error}")
+        return {"type": error.kind, "detail": str(error)}
+    log.write(f'ERROR: build step 0 "gcr.io/cloud-builders/docker" failed: {error}')
+    return {"type": "USER_BUILD_STEP", "detail": f"Build step failure: {error}"}
 
 
 class _Log:

@@ -122,6 +122,10 @@ def _batch_get(world: World, request: Request) -> Mapping[str, Any]:
     found = [_SERVICE.fullmatch(name) for name in names]
     if not names or None in found or len(names) > 30:
         raise ApiError(400, "names must hold 1 to 30 names of the form projects/PROJECT/services/SERVICE.")
+    for one in found:
+        named = world.projects.get(one[1]) if one is not None else None
+        if named is None or named.project_id != request.project:
+            raise ApiError(400, f"The names must be of services of the parent {request.params['parent']}.")
     return {"services": [_shown(world, request.project, one["service"]) for one in found if one is not None]}
 
 

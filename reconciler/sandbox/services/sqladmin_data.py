@@ -37,7 +37,7 @@ def _cluster(world: World, request: Request) -> Cluster:
     except SandboxError as error:
         raise ApiError(400, f"{error} {error.way_out}", reason="invalidState") from error
     if where is None:
-        raise work.not_running()
+        raise invalid("Invalid request since instance is not running.")
     return where
 
 

@@ -11,6 +11,7 @@ from reconciler.sandbox.runtime.databases import INSTANCE, should_run
 from reconciler.sandbox.runtime.engine import engine_of
 from reconciler.sandbox.services import sqladmin_operations as operations
 from reconciler.sandbox.services import sqladmin_settings as rules
+from reconciler.sandbox.services.sqladmin_regions import REGIONS
 from reconciler.sandbox.services.sqladmin_settings import invalid
 from reconciler.sandbox.services.sqladmin_work import (
     CREATE,
@@ -28,7 +29,6 @@ from reconciler.sandbox.store import Body, Exists
 from reconciler.sandbox.world import Request, World
 
 _NAME: Final = re.compile(r"[a-z](?:[a-z0-9-]*[a-z0-9])?")
-_REGION: Final = re.compile(r"[a-z]+-[a-z]+\d+")
 _IMMUTABLE: Final = ("name", "region", "project", "instanceType", "connectionName", "backendType")
 
 
@@ -48,12 +48,13 @@ def insert(world: World, request: Request) -> dict[str, Any]:
     version = str(body.get("databaseVersion", ""))
     rules.version_number(version)
     region = str(body.get("region", "us-central1"))
-    if not _REGION.fullmatch(region):
+    if region not in REGIONS:
         raise invalid(f"Invalid region ({region}).")
     if not body.get("settings", {}).get("tier"):
         raise ApiError(400, "Missing parameter: tier.", reason="required")
     if body.get("masterInstanceName"):
         raise ApiError(400, "The sandbox does not emulate replicas.", reason="sandboxNotEmulated")
+    rules.check_sent(body["settings"])
     settings = rules.completed(body["settings"], name, version, f"{region}-a")
     _check_settings(world, request.project, name, settings)
     try:
@@ -95,7 +96,9 @@ def listing(world: World, request: Request) -> dict[str, Any]:
 def patch(world: World, request: Request) -> dict[str, Any]:
     """instances.patch: what is sent is merged into what is there."""
     current = find(world, request)["resource"]
-    settings = rules.merged(current["settings"], request.body.get("settings", {}))
+    sent = request.body.get("settings", {})
+    rules.check_sent(sent, current["settings"]["ipConfiguration"]["sslMode"])
+    settings = rules.merged(current["settings"], sent)
     return _change(world, request, current, settings)
 
 
@@ -105,6 +108,7 @@ def update(world: World, request: Request) -> dict[str, Any]:
     sent = dict(request.body.get("settings", {}))
     if "settingsVersion" not in sent:
         raise ApiError(400, "Missing parameter: settings.settingsVersion.", reason="required")
+    rules.check_sent(sent)
     sent.setdefault("tier", current["settings"]["tier"])
     sent.setdefault("edition", current["settings"]["edition"])
     zone = current["gceZone"]

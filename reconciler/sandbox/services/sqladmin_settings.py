@@ -156,6 +156,17 @@ def _check_network(network: Mapping[str, Any]) -> None:
         raise invalid("At least one of Public IP or Private IP or PSC connectivity must be enabled.")
 
 
+def check_sent(settings: Mapping[str, Any], mode: str = "") -> None:
+    """Raise ApiError 400 where what is sent contradicts itself; *mode* is the sslMode that is already there.
+
+    PostgreSQL takes requireSsl with TRUSTED_CLIENT_CERTIFICATE_REQUIRED alone (IpConfiguration.sslMode).
+    """
+    network: Mapping[str, Any] = settings.get("ipConfiguration", {})
+    wished = network.get("sslMode", mode)
+    if network.get("requireSsl") and wished in ("ENCRYPTED_ONLY", "ALLOW_UNENCRYPTED_AND_ENCRYPTED"):
+        raise invalid(f"The sslMode {wished} needs requireSsl to be false or cleared.")
+
+
 def _check_flags(flags: Sequence[Mapping[str, Any]], known: frozenset[str]) -> None:
     names = [flag.get("name", "") for flag in flags]
     for name in names:

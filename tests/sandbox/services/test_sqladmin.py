@@ -197,7 +197,11 @@ def test_activation_policy_never_stops_it(made: Cloud, running: Running) -> None
     """Its databases cannot be asked for then; ALWAYS brings them back."""
     _do(made, "PATCH", DB, {"settings": {"activationPolicy": "NEVER"}})
     assert not postgres.running(_cluster(made, running))
-    assert _reason(made.get(f"{DB}/databases")) == (400, "invalidState")
+    refused = [made.get(f"{DB}/{what}") for what in ("databases", "databases/postgres", "users")]
+    refused += [made.post(f"{DB}/{what}", {"name": "late"}) for what in ("databases", "users")]
+    assert {_reason(one) for one in refused} == {(400, "invalid")}
+    text = "Invalid request: Invalid request since instance is not running."
+    assert {one.error["message"] for one in refused} == {text}
     _do(made, "PATCH", DB, {"settings": {"activationPolicy": "ALWAYS"}})
     assert made.get(f"{DB}/databases").status == 200
 
@@ -209,6 +213,8 @@ def test_activation_policy_never_stops_it(made: Cloud, running: Running) -> None
         (_body(name="d" * 97), "Invalid instance name"),
         ({**_body(), "databaseVersion": "MYSQL_8_0"}, "does not emulate MYSQL_8_0"),
         ({**_body(), "region": "paris"}, "Invalid region"),
+        ({**_body(), "region": "europe-west7"}, "Invalid region (europe-west7)"),
+        (_body(ipConfiguration={"sslMode": "ENCRYPTED_ONLY", "requireSsl": True}), "requireSsl to be false"),
         ({**_body(), "settings": {}}, "Missing parameter: tier"),
         (
             {**_body(), "settings": {"tier": "db-f1-micro"}},
