@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from reconciler.sandbox.control import Running
-from tests.sandbox.calls import Cloud, new_project
+from tests.sandbox.calls import Answered, Cloud, new_project
 
 OWNER = {"role": "roles/owner", "members": ["user:operator@sandbox.example"]}
 
@@ -223,6 +224,36 @@ def test_latency_can_be_set(fresh: Cloud) -> None:
     assert own.post("/sandbox/v1/latency", {"milliseconds": -1}).status == 400
     own.ok("POST", "/sandbox/v1/latency", {"milliseconds": 1})
     assert own.ok("POST", "/sandbox/v1/latency", {"milliseconds": 0}) == {"milliseconds": 0}
+
+
+def test_two_activations_at_once_are_one_too_many_where_they_take_time(fresh: Cloud) -> None:
+    """The later call is refused while the earlier one goes on, and is taken once that is over."""
+    path = "/v1/projects/{P}/services/"
+
+    def enable(api: str) -> Answered:
+        return fresh.post(f"{path}{api}.googleapis.com:enable")
+
+    fresh.ok("POST", "/sandbox/v1/latency", {"milliseconds": 1000})
+    try:
+        with ThreadPoolExecutor() as pool:
+            first, second = sorted(pool.map(enable, ("run", "dns")), key=lambda one: one.status)
+    finally:
+        fresh.ok("POST", "/sandbox/v1/latency", {"milliseconds": 0})
+    assert (first.status, second.status) == (200, 400)
+    assert second.error["status"] == "FAILED_PRECONDITION"
+    assert "Another activation or deactivation is in progress" in second.error["message"]
+    fresh.wait(first.json)
+    for api in ("run", "dns"):
+        fresh.wait(enable(api).json)
+    assert fresh.ok("GET", f"{path}dns.googleapis.com")["state"] == "ENABLED"
+
+
+def test_activations_that_take_no_time_are_never_in_each_others_way(fresh: Cloud) -> None:
+    """Without latency any number of them may be sent at once."""
+    apis = ("run", "dns", "iap", "pubsub", "sqladmin", "vpcaccess")
+    paths = [f"/v1/projects/{{P}}/services/{api}.googleapis.com:enable" for api in apis]
+    with ThreadPoolExecutor() as pool:
+        assert {one.status for one in pool.map(fresh.post, paths)} == {200}
 
 
 def test_the_request_log_counts_calls_and_keeps_no_token(running: Running, fresh: Cloud) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import time
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from reconciler.sandbox.errors import ApiError
+from reconciler.sandbox.operations import Busy
 from reconciler.sandbox.paging import listed
 from reconciler.sandbox.world import Method, Request, World
 
@@ -149,10 +151,31 @@ def _enable(world: World, request: Request, services: Sequence[str], prefix: str
             "response": _enabled(world, arguments),
         }
     name = f"operations/{prefix}.p2-{number}-{uuid.uuid4()}"
-    return world.operations.start("serviceusage.enable", name, arguments, wire=_metadata(arguments, number))
+    return _start(world, "serviceusage.enable", name, arguments, number)
+
+
+def _start(
+    world: World, kind: str, name: str, arguments: Mapping[str, Any], number: str
+) -> Mapping[str, Any]:
+    """Begin an operation; while it takes time, the project has no second one. Raises ApiError 400 for that."""
+    slow = bool(world.latency.get("all"))
+    lock = f"serviceusage/{arguments['project']}" if slow else ""
+    try:
+        return world.operations.start(kind, name, arguments, wire=_metadata(arguments, number), lock=lock)
+    except Busy as error:
+        text = (
+            f"Another activation or deactivation is in progress for project {number}. Please try again later."
+        )
+        raise ApiError(400, text, rpc_status="FAILED_PRECONDITION", reason="failedPrecondition") from error
+
+
+def _take_time(world: World) -> None:
+    # An operation takes as long as every answer does: none at all, unless the latency was set.
+    time.sleep(world.latency.get("all", 0.0))
 
 
 def _do_enable(world: World, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    _take_time(world)
     world.projects.enable(arguments["project"], with_dependencies(arguments["services"]))
     return _enabled(world, arguments)
 
@@ -186,10 +209,11 @@ def _disable(world: World, request: Request) -> Mapping[str, Any]:
         raise _depended_on(service, dependants)
     arguments = {"project": request.project, "services": [service, *dependants]}
     name = f"operations/acat.p17-{number}-{uuid.uuid4()}"
-    return world.operations.start("serviceusage.disable", name, arguments, wire=_metadata(arguments, number))
+    return _start(world, "serviceusage.disable", name, arguments, number)
 
 
 def _do_disable(world: World, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    _take_time(world)
     for service in arguments["services"]:
         if world.projects.enabled(arguments["project"], service):
             world.projects.disable(arguments["project"], service)
