@@ -59,8 +59,8 @@ def build(context: Path, dockerfile: str, given: Mapping[str, str], images: Path
     """
     images.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="partial-", dir=images) as partial:
-        root = Path(partial) / "root"
-        root.mkdir()
+        root = Path(partial) / "image" / "root"
+        root.mkdir(parents=True)
         draft = Draft(root, context, log, given=given, ignored=ignored_names(context))
         try:
             instructions = parse((context / dockerfile).read_text())
@@ -117,7 +117,11 @@ def load(images: Path, digest: str) -> Image | None:
 
 def remove(images: Path, digest: str) -> None:
     """Forget an image; nothing happens where there is none."""
-    shutil.rmtree(images / digest.removeprefix("sha256:"), ignore_errors=True)
+    place = images / digest.removeprefix("sha256:")
+    if place.exists():
+        with tempfile.TemporaryDirectory(prefix="partial-", dir=images) as partial:
+            # In one step, so that a folder with a digest for its name is always a whole image.
+            place.rename(Path(partial) / "image")
 
 
 def size(image: Image) -> int:
@@ -167,17 +171,18 @@ def _keep(draft: Draft, images: Path) -> Image:
     text = json.dumps(config, sort_keys=True, indent=1)
     digest = hashlib.sha256(text.encode()).hexdigest()
     folder = images / digest
-    if not (folder / "config.json").exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        (draft.root.parent / "config.json").write_text(text)
-        draft.root.parent.chmod(0o755)
-        shutil.copytree(
-            draft.root.parent, folder.with_name(f"{digest}.partial"), symlinks=True, dirs_exist_ok=True
-        )
-        folder.with_name(f"{digest}.partial").rename(folder)
+    made = draft.root.parent
+    (made / "config.json").write_text(text)
+    made.chmod(0o755)
+    try:
+        made.rename(folder)
+    except OSError as error:
+        # Where the same image is there already, or another build of it was quicker, this one is not needed.
+        if not (folder / "config.json").exists():
+            raise _failed(draft.log, f"the image cannot be kept in {folder}: {error.strerror}") from error
     kept = load(images, digest)
     if kept is None:
-        raise BuildError(f"the image {digest} was removed while it was built")
+        raise _failed(draft.log, f"the image {digest} was removed while it was built")
     return kept
 
 
