@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections import deque
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from reconciler.sandbox.errors import SandboxError
 Log = Callable[[str], None]
 # These would put packages where the environment does not look for them.
 _REFUSED = ("-t", "--target", "--user", "--prefix", "--root", "--python", "-e", "--editable")
+_LAST_LINES = 3
+"""How many of pip's last lines say why it failed: an ERROR line each for what and why."""
 _LEFT_OUT = ("--no-cache-dir", "--no-compile", "--compile", "--disable-pip-version-check")
 
 
@@ -65,7 +68,10 @@ def provide(steps: Sequence[PipStep], log: Log) -> Path:
     with _only_one(top / f"{wanted.name}.lock"):
         if wanted.exists():
             return wanted
-        partial = Path(tempfile.mkdtemp(prefix="partial-", dir=top))
+        partial = top / f"partial-{wanted.name}"
+        # What a build left that was killed in its midst; whoever holds the lock is the only one to work there.
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(mode=0o700)
         try:
             _build(partial, steps, log)
             _settle(partial, wanted)
@@ -126,10 +132,13 @@ def _install(pip: list[str], step: PipStep, log: Log) -> None:
             command, cwd=work, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
         with running as process:
+            said: deque[str] = deque(maxlen=_LAST_LINES)
             for line in process.stdout or ():
                 log(line.rstrip())
+                said.append(line.strip())
         if running.returncode != 0:
-            raise InstallError(f"pip install returned a non-zero code: {running.returncode}")
+            text = f"pip install returned a non-zero code: {running.returncode}"
+            raise InstallError("; ".join([text, *filter(None, said)]))
 
 
 def _settle(partial: Path, wanted: Path) -> None:

@@ -3,6 +3,8 @@
 import io
 import os
 import tarfile
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -66,6 +68,25 @@ def test_the_digest_is_the_contents(top: Path) -> None:
     assert images.load(top / "images", first.digest) == first
 
 
+def test_builds_of_one_image_at_once_do_not_meet(top: Path) -> None:
+    """However many run side by side, there is one image, whole, and nothing half-made beside it."""
+    expected = _build(top, SIMPLE)
+    images.remove(top / "images", expected.digest)
+    assert images.load(top / "images", expected.digest) is None
+    together = threading.Barrier(4)
+
+    def build(_: int) -> images.Image:
+        def log(line: str) -> None:
+            if "LABEL" in line:
+                together.wait(30)
+
+        return images.build(top / "context", "Dockerfile", {}, top / "images", log)
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(build, range(4))) == [expected] * 4
+    assert [image.name for image in (top / "images").iterdir()] == [expected.folder.name]
+
+
 def test_the_log_says_what_stands_in_for_what(top: Path) -> None:
     """The base image and accounts are not there, and the log does not hide it."""
     log: list[str] = []
@@ -92,10 +113,24 @@ def test_pip_really_installs_into_an_environment_of_the_image(top: Path) -> None
 def test_a_package_that_is_not_there_fails_the_build(top: Path) -> None:
     """pip's own words are in the log, and nothing half-made stays in the cache."""
     log: list[str] = []
-    with pytest.raises(BuildError, match="pip install returned a non-zero code"):
+    with pytest.raises(
+        BuildError, match=r"pip install returned a non-zero code: 1; .*No matching distribution"
+    ):
         _build(top, "FROM python:3\nRUN pip install --no-index no-such-package-anywhere\n", log)
     assert any("No matching distribution" in line for line in log)
     assert not list((environments.cache_folder() / "environments").glob("partial-*"))
+
+
+def test_what_a_killed_build_left_is_cleared_away(top: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next build of the same environment begins anew, and nothing of the old one stays."""
+    monkeypatch.setenv("MLFLOW_RECONCILE_CACHE", str(top / "cache"))
+    folder = environments.cache_folder() / "environments"
+    partial = folder / f"partial-{environments.key([])}"
+    partial.mkdir(parents=True)
+    (partial / "half-made").touch()
+    made = environments.provide([], print)
+    assert not (made / "half-made").exists()
+    assert {path.name for path in folder.iterdir()} == {made.name, f"{made.name}.lock"}
 
 
 @pytest.mark.parametrize(
