@@ -17,11 +17,11 @@ JSON: Final = ("Content-Type", "application/json; charset=UTF-8")
 Reply = tuple[int, Mapping[str, Any]]
 
 
-def answer(world: World, visit: Visit, stop: Callable[[], None]) -> None:
-    """Answer an administrative request; *stop* asks the process to end."""
+def answer(world: World, visit: Visit, source: str, stop: Callable[[], None]) -> None:
+    """Answer an administrative request; *source* is the code's fingerprint, *stop* asks the process to end."""
     path = visit.target.partition("?")[0].removeprefix(PREFIX)
     endpoints: dict[tuple[str, str], Callable[[dict[str, Any]], Reply]] = {
-        ("GET", "status"): lambda _: (200, status(world)),
+        ("GET", "status"): lambda _: (200, status(world, source)),
         ("POST", "projects"): lambda body: _project(world, body),
         ("POST", "identity"): lambda body: _identity(world, body),
         ("POST", "latency"): lambda body: _latency(world, body),
@@ -37,14 +37,16 @@ def answer(world: World, visit: Visit, stop: Callable[[], None]) -> None:
         stop()
 
 
-def status(world: World) -> dict[str, Any]:
-    """What is running: {version, pid, port, home, projects, services}."""
+def status(world: World, source: str) -> dict[str, Any]:
+    """What is running: {version, source, pid, port, home, projects, services}; the newest project is last."""
+    projects = sorted(world.projects.list(), key=lambda one: one.created)
     return {
         "version": VERSION,
+        "source": source,
         "pid": os.getpid(),
         "port": world.port,
         "home": str(world.home),
-        "projects": [one.project_id for one in world.projects.list()],
+        "projects": [one.project_id for one in projects],
         "services": world.runtime.services() if world.runtime else [],
     }
 

@@ -40,7 +40,8 @@ def check_port(port: int) -> None:
         answer = ask(port, "GET", "/sandbox/v1/status", seconds=1.0) or {}
         if "home" in answer:
             text = f"Port {port} belongs to the sandbox of {answer['home']}."
-        raise SandboxError(text, "Choose another port with --port.") from error
+        way_out = "Choose another one: mlflow-reconcile sandbox start --port N (it is remembered)."
+        raise SandboxError(text, way_out) from error
 
 
 def gone(pid: int, seconds: float) -> bool:

@@ -7,16 +7,13 @@ message and a way out.
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import json
 import os
 import shlex
-import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast
@@ -24,12 +21,21 @@ from urllib.parse import urlsplit
 
 from reconciler.sandbox import contact
 from reconciler.sandbox.errors import SandboxError
+from reconciler.sandbox.home import (
+    HOME_VARIABLE,
+    LOCK,
+    LOG,
+    PORT,
+    REMEMBERED,
+    claim,
+    default_home,
+    empty,
+    remember,
+    remembered_port,
+    starting,
+)
+from reconciler.sandbox.source import fingerprint
 
-PORT: Final = 9470
-HOME_VARIABLE: Final = "MLFLOW_RECONCILE_SANDBOX_HOME"
-REMEMBERED: Final = "sandbox.json"
-LOCK: Final = "start.lock"
-LOG: Final = "logs/sandbox.log"
 STATE: Final = "state.db"
 START_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 60.0
@@ -43,8 +49,11 @@ class Running:
     port: int
     pid: int
     projects: tuple[str, ...]
+    """Their ids, the newest last."""
     services: tuple[Mapping[str, Any], ...]
     """Each with "project", "region", "name", "url", "local_url" and "state"."""
+    source: str
+    """The fingerprint of the code that it runs."""
 
     @property
     def endpoint(self) -> str:
@@ -60,66 +69,86 @@ class Started:
     already: bool
 
 
-def default_home() -> Path:
-    """MLFLOW_RECONCILE_SANDBOX_HOME, else below ~/.local/state; for root below /var/lib.
-
-    PostgreSQL refuses to run as root, and whoever it runs as instead cannot enter /root.
-    """
-    chosen = os.environ.get(HOME_VARIABLE)
-    if chosen:
-        return Path(chosen).expanduser().absolute()
-    if os.geteuid() == 0:
-        return Path("/var/lib/mlflow-reconcile/sandbox")
-    state = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
-    return Path(state) / "mlflow-reconcile" / "sandbox"
-
-
 def start(home: Path | None = None, port: int | None = None, project: str | None = None) -> Started:
     """Make sure that a sandbox runs on *home*, with *project* in it, and wait until it answers.
 
+    One that runs other code than this, such as what was here before an update, is started anew; it keeps its state.
     *port*: the one given, else the one it had last, else 9470. Raises SandboxError.
     """
     home = (home or default_home()).absolute()
-    with _starting(home):
+    with starting(home):
         running = status(home)
         if running is None:
-            return Started(_spawn(home, port or _remembered_port(home), project), already=False)
-    if port is not None and port != running.port:
-        text = f"The sandbox of {home} already runs on port {running.port}."
-        raise SandboxError(text, "Stop it first (sandbox stop), or leave --port out.")
+            return Started(_spawn(home, port or remembered_port(home), project), already=False)
+        if port is not None and port != running.port:
+            text = f"The sandbox of {home} already runs on port {running.port}."
+            raise SandboxError(text, "Stop it first (sandbox stop), or leave --port out.")
+        current = running.source == fingerprint()
+        if not current:
+            _end(running)
+            running = _spawn(home, running.port, None)
     if project is not None and project not in running.projects:
         add_project(running, project)
         running = status(home) or running
-    return Started(running, already=True)
+    return Started(running, already=current)
 
 
 def status(home: Path | None = None) -> Running | None:
     """The sandbox of *home*, or None where none answers."""
     home = (home or default_home()).absolute()
-    answer = contact.ask(_remembered_port(home), "GET", "/sandbox/v1/status")
+    answer = contact.ask(remembered_port(home), "GET", "/sandbox/v1/status")
     if answer is None or answer.get("home") != str(home.resolve()):
         return None
     projects = cast("list[str]", answer["projects"])
     services = cast("list[dict[str, Any]]", answer["services"])
-    return Running(home, int(answer["port"]), int(answer["pid"]), tuple(projects), tuple(services))
+    source = str(answer.get("source", ""))
+    return Running(home, int(answer["port"]), int(answer["pid"]), tuple(projects), tuple(services), source)
 
 
 def stop(home: Path | None = None) -> bool:
-    """Stop the sandbox of *home* and what it runs, and wait until it is gone; False where none ran."""
+    """Stop the sandbox of *home* and what it runs, and wait until it is gone; False where nothing ran.
+
+    Where the sandbox itself was killed, what it left running is ended.
+    """
+    home = (home or default_home()).absolute()
     running = status(home)
     if running is None:
-        return False
+        return _end_left_overs(home)
+    if not _end(running):
+        _end_left_overs(home)
+    return True
+
+
+def _end(running: Running) -> bool:
+    """Stop a sandbox that answers; False where it had to be killed, which leaves what it runs."""
     contact.ask(running.port, "POST", "/sandbox/v1/stop")
     if contact.gone(running.pid, STOP_SECONDS):
         return True
-    # It had its time; its state survives a kill, and the next start clears up what is left.
+    # It had its time; its state survives a kill.
     with contextlib.suppress(ProcessLookupError):
         os.kill(running.pid, signal.SIGKILL)
     if not contact.gone(running.pid, 5.0):
         raise SandboxError(
             f"The sandbox (process {running.pid}) does not end.", f"Look at {running.home / LOG}."
         )
-    return True
+    return False
+
+
+def _end_left_overs(home: Path) -> bool:
+    """End what a killed sandbox left running; False where there is nothing, or a sandbox that does not answer."""
+    if not (home / STATE).exists():
+        return False
+    # Imported here alone: nothing else of the command line needs what runs.
+    from reconciler.sandbox.runtime import left_overs
+
+    with starting(home):
+        claimed = claim(home)
+        if claimed is None:
+            return False
+        try:
+            return left_overs.end(home)
+        finally:
+            os.close(claimed)
 
 
 def reset(home: Path | None = None) -> bool:
@@ -130,22 +159,16 @@ def reset(home: Path | None = None) -> bool:
         return False
     if not (home / STATE).exists() and not (home / REMEMBERED).exists():
         raise SandboxError(f"{home} is not a sandbox's folder.", f"Set {HOME_VARIABLE} to the right one.")
-    port = _remembered_port(home)
-    with _starting(home):
-        _end_left_overs(home)
-        for entry in home.iterdir():
-            if entry.name != LOCK:
-                _remove(entry)
-    if port != PORT:
-        _remember(home, port)
-    return True
-
-
-def _end_left_overs(home: Path) -> None:
+    port = remembered_port(home)
     # Imported here alone: nothing else of the command line needs what runs.
     from reconciler.sandbox.runtime import left_overs
 
-    left_overs.clear(home)
+    with starting(home):
+        left_overs.clear(home)
+        empty(home)
+    if port != PORT:
+        remember(home, port)
+    return True
 
 
 def add_project(running: Running, project: str) -> None:
@@ -169,12 +192,14 @@ def identity_token(endpoint: str, audience: str) -> str:
 
 
 def environment(running: Running, project: str | None = None) -> dict[str, str]:
-    """The variables that make gcloud and mlflow-reconcile work on the sandbox.
+    """The variables that make gcloud and mlflow-reconcile work on the sandbox, in *project*.
+
+    Without one: in the newest project that has a Cloud Run service, else in the newest.
 
     gcloud gets a configuration folder of its own, so that neither its account nor its settings mix with the real ones.
     """
     home = running.home
-    chosen = project or (running.projects[0] if running.projects else "")
+    chosen = project or _default_project(running)
     return {
         "MLFLOW_RECONCILE_ENDPOINT": running.endpoint,
         "CLOUDSDK_CONFIG": str(home / "gcloud"),
@@ -188,6 +213,13 @@ def environment(running: Running, project: str | None = None) -> dict[str, str]:
         "CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK": "true",
         **({"CLOUDSDK_CORE_PROJECT": chosen} if chosen else {}),
     }
+
+
+def _default_project(running: Running) -> str:
+    """The newest project with a Cloud Run service, else the newest, else ""."""
+    serving = {service["project"] for service in running.services}
+    newest_first = running.projects[::-1]
+    return next((project for project in newest_first if project in serving), next(iter(newest_first), ""))
 
 
 def python_environment(running: Running) -> dict[str, str]:
@@ -215,20 +247,6 @@ def env(home: Path | None = None, project: str | None = None) -> str:
     return "\n".join(lines) + "\n"
 
 
-@contextlib.contextmanager
-def _starting(home: Path) -> Generator[None]:
-    """Only one start or reset at a time on one home."""
-    try:
-        home.mkdir(mode=0o711, parents=True, exist_ok=True)
-        lock = (home / LOCK).open("w")
-    except OSError as error:
-        text = f"The sandbox cannot write in {home}: {error.strerror}."
-        raise SandboxError(text, f"Choose a writable folder with {HOME_VARIABLE} or --home.") from error
-    with lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
 def _spawn(home: Path, port: int, project: str | None) -> Running:
     contact.check_port(port)
     command = [sys.executable, "-m", "reconciler.sandbox", "--home", str(home), "--port", str(port)]
@@ -248,7 +266,7 @@ def _spawn(home: Path, port: int, project: str | None) -> Running:
                 start_new_session=True,
                 close_fds=True,
             )
-        _remember(home, port)
+        remember(home, port)
     except OSError as error:
         text = f"The sandbox cannot write in {home}: {error.strerror}."
         raise SandboxError(text, f"Choose a writable folder with {HOME_VARIABLE} or --home.") from error
@@ -272,25 +290,3 @@ def _await(child: subprocess.Popen[bytes], home: Path, begin: int) -> Running:
     raise SandboxError(
         f"The sandbox did not answer within {START_SECONDS:.0f} s.", f"Its log is {home / LOG}."
     )
-
-
-def _remembered_port(home: Path) -> int:
-    try:
-        return int(json.loads((home / REMEMBERED).read_text())["port"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return PORT
-
-
-def _remember(home: Path, port: int) -> None:
-    (home / REMEMBERED).write_text(json.dumps({"port": port}) + "\n")
-
-
-def _remove(entry: Path) -> None:
-    try:
-        if entry.is_dir() and not entry.is_symlink():
-            shutil.rmtree(entry)
-        else:
-            entry.unlink()
-    except OSError as error:
-        text = f"{entry} cannot be removed: {error.strerror}."
-        raise SandboxError(text, "Remove it by hand.") from error

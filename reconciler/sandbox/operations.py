@@ -30,9 +30,11 @@ LOCK: Final = "operation.lock"
 class Operations:
     """The operations of every API, by their full name. Names are unique over all APIs."""
 
-    def __init__(self, store: Store, now: Callable[[], str]) -> None:
+    def __init__(self, store: Store, now: Callable[[], str], output: str = "what it printed") -> None:
+        """*output* says where a person finds the sandbox's own failures, such as the path of its log."""
         self._store = store
         self._now = now
+        self._output = output
         self._work: dict[str, Work] = {}
         self._changed = threading.Condition()
         self._threads: set[threading.Thread] = set()
@@ -156,7 +158,7 @@ class Operations:
             error = raised
         except Exception as raised:
             traceback.print_exc()
-            error = ApiError(500, f"The sandbox failed: {raised!r}; its log has the details.")
+            error = ApiError(500, f"The sandbox failed: {raised!r}; {self._output} has the details.")
 
         def close(current: Body) -> Body:
             wire: dict[str, Any] = current["wire"]

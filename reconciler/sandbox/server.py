@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import importlib.util
 import json
 import os
@@ -16,10 +15,12 @@ from typing import Any, Final, cast
 from reconciler.sandbox import admin, oauth, seeding, tls
 from reconciler.sandbox.dispatch import Apis, Logged, load_services
 from reconciler.sandbox.errors import SandboxError, body, not_emulated
+from reconciler.sandbox.home import LOG, claim
 from reconciler.sandbox.identities import Identities
 from reconciler.sandbox.operations import Operations
 from reconciler.sandbox.policies import Policies
 from reconciler.sandbox.projects import Projects
+from reconciler.sandbox.source import fingerprint
 from reconciler.sandbox.store import Store
 from reconciler.sandbox.wire import Listener
 from reconciler.sandbox.world import Runtime, Visit, World, timestamp, utc_now
@@ -50,7 +51,7 @@ def build_world(home: Path, port: int) -> World:
         projects=Projects(store, now),
         identities=Identities(store, home / "keys", utc_now),
         policies=Policies(store, lambda email: seeding.account_exists(store, email)),
-        operations=Operations(store, now),
+        operations=Operations(store, now, _output(home)),
         listen=Listener,
     )
 
@@ -62,6 +63,7 @@ class Server:
         self._world = world
         self.port = world.port
         self._stop = threading.Event()
+        self._source = fingerprint()
         self._authority = tls.Authority(world.home / "tls")
         self._log = (world.home / "logs" / "requests.jsonl").open("a", buffering=1)
         catalog, methods = load_services(world)
@@ -78,7 +80,10 @@ class Server:
         try:
             listener = Listener(world.port, self._accept, self._tunnel)
         except OSError as error:
-            raise SandboxError(f"Port {world.port} is taken.", "Choose another with --port.") from error
+            raise SandboxError(
+                f"Port {world.port} is taken.",
+                "Choose another one: mlflow-reconcile sandbox start --port N (it is remembered).",
+            ) from error
         # Port 0 asks for any free one; from here on everybody needs to know which it is.
         world.port = self.port = listener.port
         world.operations.resume()
@@ -110,7 +115,7 @@ class Server:
         elif visit.header("origin") is not None:
             _refuse(visit, "The sandbox's APIs are not for web pages.")
         elif visit.target.startswith(admin.PREFIX):
-            admin.answer(world, visit, self.stop)
+            admin.answer(world, visit, self._source, self.stop)
         elif oauth.serves(visit):
             oauth.answer(world, visit)
         else:
@@ -134,14 +139,17 @@ class Server:
 
 def _claim(home: Path) -> None:
     """Hold *home* for as long as this process lives: two sandboxes on one state would corrupt it."""
-    lock = os.open(home / "run" / "server.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    if claim(home) is None:
+        raise SandboxError(f"A sandbox already runs on {home}.", "Stop it, or choose another --home.")
+
+
+def _output(home: Path) -> str:
+    """Where this process writes what went wrong: the path of its log where it was started with one."""
+    log = home / LOG
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(lock)
-        raise SandboxError(
-            f"A sandbox already runs on {home}.", "Stop it, or choose another --home."
-        ) from error
+        return str(log) if os.path.samestat(os.fstat(2), log.stat()) else "what it printed"
+    except OSError:
+        return "what it printed"
 
 
 def open_runtime(world: World) -> Runtime | None:

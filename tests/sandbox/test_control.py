@@ -10,11 +10,13 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from reconciler.sandbox import contact, control
+from reconciler.sandbox import contact, control, source
+from reconciler.sandbox.control import Running
 from reconciler.sandbox.errors import SandboxError
 from tests.sandbox.calls import Cloud
 
@@ -86,7 +88,7 @@ def test_a_taken_port_is_named(home: Path) -> None:
         port = taken.getsockname()[1]
         with pytest.raises(SandboxError, match=f"Port {port} cannot be used") as raised:
             control.start(home, port)
-    assert "--port" in raised.value.way_out
+    assert "mlflow-reconcile sandbox start --port N" in raised.value.way_out
 
 
 def test_a_port_of_another_sandbox_says_whose_it_is(home: Path, port: int, tmp_path: Path) -> None:
@@ -143,6 +145,52 @@ def test_env_prints_what_a_shell_needs(home: Path, port: int) -> None:
     command = ["sh", "-c", script, "sh", control.env(home)]
     said = subprocess.run(command, env=plain, capture_output=True, text=True, check=True).stdout
     assert said == f"http://127.0.0.1:{port} {port} some-project none\n"
+
+
+def test_gcloud_works_on_the_newest_project_that_serves(tmp_path: Path) -> None:
+    """A project with a service comes before a newer one without; a project that is asked for before both."""
+    serving = ({"project": "b-serves"}, {"project": "a-serves"})
+    running = Running(tmp_path, 1, 1, ("b-serves", "a-serves", "newest"), serving, "")
+    chosen = {
+        "newest serving": control.environment(running),
+        "asked for": control.environment(running, "other"),
+        "newest": control.environment(replace(running, services=())),
+    }
+    assert {why: one["CLOUDSDK_CORE_PROJECT"] for why, one in chosen.items()} == {
+        "newest serving": "a-serves", "asked for": "other", "newest": "newest"
+    }  # fmt: skip
+    assert "CLOUDSDK_CORE_PROJECT" not in control.environment(replace(running, services=(), projects=()))
+
+
+def test_the_newest_project_is_last(home: Path, port: int) -> None:
+    """The status lists projects by age, not by name."""
+    running = control.start(home, port, "z-project").running
+    for project in ("m-project", "a-project"):
+        control.add_project(running, project)
+    found = control.status(home)
+    assert found is not None
+    assert found.projects == ("z-project", "m-project", "a-project")
+
+
+def test_a_sandbox_of_other_code_is_started_anew(
+    home: Path, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After an update the next start brings up the new code, with the state and on the port of before."""
+    old = control.start(home, port, "kept-project").running
+    assert old.source == source.fingerprint()
+    monkeypatch.setattr(control, "fingerprint", lambda: "updated")
+    started = control.start(home, project="new-project")
+    assert (started.already, started.running.port) == (False, port)
+    assert started.running.pid != old.pid
+    assert contact.gone(old.pid, 1)
+    assert started.running.projects == ("kept-project", "new-project")
+
+
+def test_a_fingerprint_is_quick_and_of_the_code_alone() -> None:
+    """It takes about 3 ms; the bound leaves room for a busy machine."""
+    begin = time.monotonic()
+    assert source.fingerprint() == source.fingerprint()
+    assert time.monotonic() - begin < 0.2
 
 
 def test_the_private_parts_of_a_home_are_private(home: Path, port: int) -> None:

@@ -157,10 +157,12 @@ def start(where: Cluster) -> Installation:
     return installation
 
 
-def stop(where: Cluster) -> None:
-    """Stop the server, ending its connections; nothing happens where it is not running."""
-    if running(where):
+def stop(where: Cluster) -> bool:
+    """Stop the server, ending its connections; False where it is not running."""
+    was_running = running(where)
+    if was_running:
         _demand(_pg_ctl(where, _installation_for(where), "stop", "-m", "fast"), "pg_ctl stop")
+    return was_running
 
 
 def restart(where: Cluster) -> None:
@@ -189,12 +191,12 @@ def running(where: Cluster) -> bool:
     return str(where.data) in shown.stdout
 
 
-def stop_all(home: Path) -> None:
-    """Stop every server whose files lie below the home."""
+def stop_all(home: Path) -> bool:
+    """Stop every server whose files lie below the home; whether one ran."""
     parts = [data.parent.name.partition(".") for data in sorted((home / "postgres").glob("*/data"))]
     found = [Cluster(home, project, name, Path("/nonexistent")) for project, _, name in parts]
     with ThreadPoolExecutor(8) as side_by_side:
-        list(side_by_side.map(stop, found))
+        return any(list(side_by_side.map(stop, found)))
 
 
 def run_sql(where: Cluster, statements: str, database: str = "postgres") -> list[list[str]]:

@@ -76,8 +76,12 @@ def kill(group: Group) -> None:
     (group.folder / _RECORD).unlink(missing_ok=True)
 
 
-def end_left_overs(folders: Path) -> None:
-    """End what an earlier sandbox, killed itself, left running: recorded by number and time of birth."""
+def end_left_overs(folders: Path) -> bool:
+    """End what an earlier sandbox, killed itself, left running: recorded by number and time of birth.
+
+    Returns whether anything ran.
+    """
+    ended = False
     for record in sorted(folders.glob(f"*/{_RECORD}")):
         try:
             known: dict[str, Any] = json.loads(record.read_text())
@@ -86,7 +90,9 @@ def end_left_overs(folders: Path) -> None:
         pid, born = int(known.get("pid", 0)), str(known.get("born", ""))
         if pid > 1 and born and _born(pid) == born:
             _kill_session(pid)
+            ended = True
         record.unlink(missing_ok=True)
+    return ended
 
 
 def memory(group: Group) -> int:

@@ -96,3 +96,21 @@ def test_a_reset_ends_what_a_killed_sandbox_left(lived: tuple[Path, Cloud]) -> N
     assert control.reset(home)
     assert (_alive(container), _alive(server)) == (False, False)
     assert not cluster.files.exists()
+
+
+def test_a_stop_ends_what_a_killed_sandbox_left(lived: tuple[Path, Cloud]) -> None:
+    """It says so, nothing runs afterwards, a second stop finds nothing, and the state is kept."""
+    home, cloud = lived
+    container = local(cloud, "web").json["pid"]
+    cluster = postgres.cluster(home, cloud.project, REGION, "db")
+    running = control.status(home)
+    assert running is not None
+    os.kill(running.pid, signal.SIGKILL)
+    assert contact.gone(running.pid, 10)
+    assert (_alive(container), postgres.running(cluster)) == (True, True)
+    assert control.stop(home) is True
+    assert (_alive(container), postgres.running(cluster)) == (False, False)
+    assert control.stop(home) is False
+    control.start(home)
+    assert local(cloud, "web").status == 200
+    assert _databases(cloud) == ["kept", "postgres"]
