@@ -115,3 +115,18 @@ def test_an_interrupted_operation_runs_again_after_a_restart(tmp_path: Path) -> 
     ended = after.wait("o", 10)
     assert ended == {"name": "o", "done": True, "response": {"x": 7}}
     assert after.running("l") is None
+
+
+def test_a_failure_of_the_sandbox_itself_leads_to_its_log(tmp_path: Path) -> None:
+    """What was raised is in the message, and where the rest of it is."""
+
+    def work(_arguments: Mapping[str, Any], _progress: Progress) -> None:
+        raise RuntimeError("out of luck")
+
+    subject = Operations(Store(tmp_path / "state.db"), lambda: NOW, "/home/logs/sandbox.log")
+    subject.register("k", work)
+    subject.start("k", "operations/1", {})
+    done = subject.wait("operations/1", 10)
+    assert done is not None
+    text = "The sandbox failed: RuntimeError('out of luck'); /home/logs/sandbox.log has the details."
+    assert done["error"]["message"] == text
