@@ -10,6 +10,7 @@ from reconciler.model import Desired, Observed, Origin, Pending, Ref, Value
 
 KEPT_DATA = "left in place: it holds data"
 FOREIGN = "(somebody else's, not shown: it may be a secret)"
+TAKEN_OVER = "exists already and does not carry our label: this takes it over"
 LOST = "deleted for good, with all the data in it"
 KEPT_SHARED = "left in place: others may use it"
 
@@ -43,14 +44,15 @@ def diff(desired: Desired, observed: Observed | None, *, delete_data: bool = Fal
     if not fields:
         return Change(desired.ref, Action.KEEP, desired=desired, observed=observed)
     if not any(field.forces_replacement for field in fields):
-        return Change(desired.ref, Action.UPDATE, fields, desired, observed)
+        taken = "" if _ours(desired, observed) else TAKEN_OVER
+        return Change(desired.ref, Action.UPDATE, fields, desired, observed, taken, _fall(desired, fields))
     return _replace(desired, observed, fields)
 
 
 def _absent(desired: Desired, observed: Observed | None, *, delete_data: bool) -> Change:
     if observed is None:
         return Change(desired.ref, Action.KEEP, desired=desired)
-    if desired.permanent:
+    if desired.permanent or not _ours(desired, observed):
         return Change(desired.ref, Action.KEEP, desired=desired, observed=observed, reason=KEPT_SHARED)
     if desired.holds_data and not delete_data:
         return Change(desired.ref, Action.KEEP, desired=desired, observed=observed, reason=KEPT_DATA)
@@ -61,6 +63,21 @@ def _absent(desired: Desired, observed: Observed | None, *, delete_data: bool) -
     )
     reason = LOST if desired.holds_data else "no longer wanted"
     return Change(desired.ref, Action.DELETE, (), desired, observed, reason, blocked)
+
+
+def _ours(desired: Desired, observed: Observed) -> bool:
+    return desired.mark is None or observed.body.get(desired.mark[0]) == desired.mark[1]
+
+
+def _fall(desired: Desired, fields: tuple[FieldChange, ...]) -> str:
+    """The guard's sentence where a number would go down that can only go up."""
+    falling = [f for f in fields if f.field in desired.only_up and _number(f.new) < _number(f.old)]
+    return "; ".join(f"{desired.ref.address}: {f.field} cannot go down, {f.old} -> {f.new}" for f in falling)
+
+
+def _number(value: Value) -> int:
+    digits = "".join(character for character in str(value) if character.isdigit())
+    return int(digits or 0)
 
 
 def _create(desired: Desired) -> Change:

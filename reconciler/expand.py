@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from reconciler.kind import Kind
@@ -13,8 +13,23 @@ from reconciler.spec.deployment import Deployment
 
 def expand(deployment: Deployment, names: Names, kinds: Iterable[Kind], first: Ref) -> tuple[Desired, ...]:
     """What *deployment* wants of every resource, in the order of *kinds*; everything needs *first*, the APIs."""
-    wanted = (desired for kind in kinds for desired in kind.desired(deployment, names))
-    return tuple(d if d.ref == first else replace(d, needs=(first, *d.needs)) for d in wanted)
+    wanted = [desired for kind in kinds for desired in kind.desired(deployment, names)]
+    needs = {desired.ref: desired.needs for desired in wanted}
+    return tuple(
+        d if d.ref == first else replace(d, needs=(first, *_all_needs(d.ref, needs))) for d in wanted
+    )
+
+
+def _all_needs(ref: Ref, needs: Mapping[Ref, tuple[Ref, ...]]) -> tuple[Ref, ...]:
+    """What *ref* needs, and what that needs: so that an order holds across what stays as it is."""
+    found: dict[Ref, None] = {}
+    waiting = list(needs.get(ref, ()))
+    while waiting:
+        needed = waiting.pop(0)
+        if needed not in found:
+            found[needed] = None
+            waiting += needs.get(needed, ())
+    return tuple(found)
 
 
 def nothing(wanted: Iterable[Desired]) -> tuple[Desired, ...]:

@@ -74,6 +74,8 @@ class Desired:
     *effects* says, per field, what changing it does to users. *origins* says which spec line asks, per field;
     the key "" speaks for the whole resource. Writes that share a *lane* never overlap.
     One that *empties* cannot be deleted (a policy): when the deployment goes, its fields are unset instead.
+    *mark* is a field and the value by which a live resource is ours: without it, it is taken over with a word about
+    that, and never deleted. The numbers in *only_up* fields never go down.
     While the field *guard* is true on the live resource, it is not deleted.
     What is *part_of* another resource comes into being by itself but goes with the other.
     *permanent* things are left alone when the deployment goes, because others may use them; so is what *holds_data*.
@@ -91,6 +93,8 @@ class Desired:
     part_of: Ref | None = None
     lane: str = ""
     guard: str = ""
+    mark: tuple[str, str] | None = None
+    only_up: frozenset[str] = frozenset()
     effects: Mapping[str, str] = field(default_factory=dict[str, str])
     origins: Mapping[str, Origin] = field(default_factory=dict[str, Origin])
 

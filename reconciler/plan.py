@@ -69,18 +69,32 @@ def make_plan(
 
 
 def order_of_work(changes: Iterable[Change]) -> dict[Ref, frozenset[Ref]]:
-    """What each change waits for: creations for what they need, deletions for what needs them."""
+    """What each change waits for: creations for what they need, deletions for what needs them.
+
+    Access closes early and is missed late: a policy that takes callers away from what it is part of goes before that
+    changes, and one that only takes roles away goes after whatever needed them.
+    """
     by_ref = {change.ref: change for change in changes}
     waits: dict[Ref, set[Ref]] = {ref: set() for ref in by_ref}
     for ref, change in by_ref.items():
         for needed in change.desired.needs if change.desired else ():
             if needed not in by_ref:
                 continue
-            if by_ref[needed].action is Action.DELETE:
+            closing = change.desired is not None and change.desired.part_of == needed and _revoked(change)
+            if by_ref[needed].action is Action.DELETE or closing or _only_revokes(by_ref[needed]):
                 waits[needed].add(ref)
             elif change.action is not Action.DELETE:
                 waits[ref].add(needed)
     return {ref: frozenset(needed) for ref, needed in waits.items()}
+
+
+def _revoked(change: Change) -> bool:
+    policy = change.desired is not None and change.desired.empties and change.action is Action.UPDATE
+    return policy and any(field.new is None for field in change.fields)
+
+
+def _only_revokes(change: Change) -> bool:
+    return _revoked(change) and all(field.new is None for field in change.fields)
 
 
 def _ordered(changes: Mapping[Ref, Change]) -> tuple[Change, ...]:

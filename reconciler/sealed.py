@@ -34,7 +34,11 @@ def save(plan: Plan, path: str) -> None:
     """Write *plan* to *path*, whole or not at all, readable by its owner only."""
     body = {"kind": KIND, "spec": plan.spec, "spec_hash": _file_hash(plan.spec), "plan": document(plan)}
     text = json.dumps({**body, "seal": _seal(body)}, indent=1)
-    target = Path(path)
+    target = Path(path).resolve()
+    if target.exists() and not target.is_file():
+        raise errors.ReconcileError(
+            f"{path} is not a file that could be replaced", way_out="Name another: --out FILE."
+        )
     draft = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         with open(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from reconciler.change import Action, FieldChange
-from reconciler.diff import FOREIGN, KEPT_DATA, KEPT_SHARED, diff, resolve
+from reconciler.diff import FOREIGN, KEPT_DATA, KEPT_SHARED, TAKEN_OVER, diff, resolve
 from reconciler.model import Origin, Pending
 from tests.builders import ref, seen, want
 
@@ -181,3 +181,29 @@ def test_a_pending_value_stays_pending_until_then(source: Any) -> None:
     wanted = resolve(want("a", {"image": DIGEST}), source)
     assert wanted.body == {"image": DIGEST}
     assert diff(wanted, seen("a", {"image": "host/server@sha256:0"})).action is Action.UPDATE
+
+
+OURS = ("labels.owner", "us")
+
+
+def test_what_does_not_carry_our_mark_is_never_deleted() -> None:
+    """A bucket that only has the name we would have used is somebody's."""
+    change = diff(
+        want("a", None, mark=OURS, holds_data=True), seen("a", {"labels.owner": "them"}), delete_data=True
+    )
+    assert (change.action, change.reason) == (Action.KEEP, KEPT_SHARED)
+
+
+def test_what_does_not_carry_our_mark_is_taken_over_aloud() -> None:
+    """An update of such a thing says so."""
+    change = diff(want("a", {"x": 1, "labels.owner": "us"}, mark=OURS), seen("a", {"x": 1}))
+    assert change.reason == TAKEN_OVER
+
+
+def test_what_only_goes_up_is_not_brought_down() -> None:
+    """A database's version: the plan is refused before anything is written."""
+    fields = frozenset({"version"})
+    down = diff(want("a", {"version": "PG_15"}, only_up=fields), seen("a", {"version": "PG_16"}))
+    up = diff(want("a", {"version": "PG_16"}, only_up=fields), seen("a", {"version": "PG_9"}))
+    assert "cannot go down" in down.blocked
+    assert up.blocked == ""

@@ -157,3 +157,36 @@ def test_every_process_makes_the_same_plan() -> None:
         for seed in ("1", "2")
     }  # fmt: skip
     assert len(said) == 1
+
+
+def _waits(plan: Plan) -> dict[str, set[str]]:
+    return {r.short: {needed.short for needed in needs} for r, needs in order_of_work(plan.changes).items()}
+
+
+def test_access_is_taken_away_before_what_it_protects_changes() -> None:
+    """A login must not go before the invitation to everybody has gone."""
+    policy = want("policy", {"invoker allUsers": None, "invoker me": "granted"}, "service", empties=True)
+    policy = replace(policy, part_of=ref("service"))
+    service = want("service", {"login": None})
+    plan = planned(
+        [policy, service],
+        seen("policy", {"invoker allUsers": "granted"}),
+        seen("service", {"login": "basic"}),
+    )
+    assert _waits(plan) == {"policy": set(), "service": {"policy"}}
+
+
+def test_a_grant_is_made_before_and_revoked_after_what_needs_it() -> None:
+    """The old revision reads its secret until the new one serves."""
+    service = want("service", {"x": 2}, "policy")
+    granting = want("policy", {"reader sa": "granted"}, empties=True)
+    revoking = want("policy", {"reader sa": None}, empties=True)
+    live = seen("service", {"x": 1})
+    assert _waits(planned([granting, service], live, seen("policy", {}))) == {
+        "policy": set(),
+        "service": {"policy"},
+    }
+    assert _waits(planned([revoking, service], live, seen("policy", {"reader sa": "granted"}))) == {
+        "policy": {"service"},
+        "service": set(),
+    }

@@ -60,9 +60,26 @@ def test_sealing_again_replaces_the_file(spec: Path) -> None:
 def test_a_plan_that_cannot_be_written_leaves_nothing_behind(spec: Path) -> None:
     """The target is a folder: an error, and no draft."""
     spec.with_name("plan.json").mkdir()
-    with pytest.raises(OSError, match=r"plan\.json"):
+    with pytest.raises(errors.ReconcileError, match=r"plan\.json"):
         _saved(spec)
     assert sorted(path.name for path in spec.parent.iterdir()) == ["mlflow.yaml", "plan.json"]
+
+
+def test_a_link_is_followed_and_stays_a_link(spec: Path) -> None:
+    """What the link leads to is written."""
+    (spec.parent / "real.json").touch()
+    spec.with_name("plan.json").symlink_to("real.json")
+    _saved(spec)
+    assert spec.with_name("plan.json").is_symlink()
+    assert sealed.is_sealed(str(spec.parent / "real.json"))
+
+
+def test_a_device_is_never_replaced(spec: Path) -> None:
+    """A plan written to a pipe or device would put a file in its place."""
+    os.mkfifo(spec.with_name("plan.json"))
+    with pytest.raises(errors.ReconcileError, match="not a file"):
+        _saved(spec)
+    assert spec.with_name("plan.json").is_fifo()
 
 
 def test_a_plan_whose_spec_is_gone_leaves_nothing_behind(spec: Path) -> None:

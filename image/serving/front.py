@@ -64,10 +64,10 @@ def configuration(template: str, settings: Settings, run_dir: Path, features: st
     """The template with its words filled in; `features` is what nginx -V says."""
     # Without these nginx would make the folders that were compiled in, which only root may write.
     names = [name for name in _OPTIONAL_TEMP_PATHS if f"--without-http_{name}_module" not in features]
-    temp_paths = [f"    {name}_temp_path {run_dir}/{name};" for name in ("client_body", "proxy", *names)]
+    temp_paths = [f'    {name}_temp_path "{run_dir}/{name}";' for name in ("client_body", "proxy", *names)]
     auth = [
         '        auth_basic "MLflow";',
-        f"        auth_basic_user_file {run_dir}/htpasswd;",
+        f'        auth_basic_user_file "{run_dir}/htpasswd";',
         "        # The login was for nginx; MLflow has no use for it.",
         '        proxy_set_header Authorization "";',
     ]

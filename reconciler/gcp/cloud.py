@@ -49,7 +49,7 @@ class Cloud:
 
         def attempt() -> T:
             try:
-                return request()
+                return _understood(request(), about)
             except errors.ReconcileError:
                 raise  # explained by a call inside this one, its cause attached
             except Exception as error:
@@ -117,7 +117,7 @@ class Cloud:
             scoped, _ = cast("Any", google.auth).default(scopes=[SCOPE])
         except DefaultCredentialsError as error:
             raise errors.CredentialsMissing(
-                "there are no Google credentials on this machine",
+                f"there are no usable Google credentials on this machine: {error}",
                 way_out="Log in with: gcloud auth application-default login. To try it without: --sandbox.",
             ) from error
         if isinstance(scoped, Credentials) and not cast("Any", scoped).quota_project_id:
@@ -212,3 +212,12 @@ class Cloud:
     def _rest(self) -> dict[str, Any]:
         options = {"client_options": {"api_endpoint": self.endpoint}} if self.endpoint else {}
         return {"credentials": self.credentials, "transport": "rest", **options}
+
+
+def _understood(answer: T, about: str) -> T:
+    """*answer*, unless something between us and Google (a portal, a proxy) has answered with a page of its own."""
+    if isinstance(answer, str):
+        raise errors.Unreachable(
+            f"{about}: what came back is no answer of Google's: {' '.join(answer[:80].split())}"
+        )
+    return answer

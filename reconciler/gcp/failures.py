@@ -26,6 +26,8 @@ class Answer:
 
 
 TRANSIENT_STATUS = frozenset({429, 500, 502, 503, 504})
+UNREADABLE = frozenset({"JSONDecodeError", "ParseError"})
+"""What the libraries raise for half an answer, or for a page that something in between has sent."""
 TRANSPORTS = frozenset({"http", "httplib2", "requests", "urllib3"})
 """Packages whose exceptions all mean that no whole answer came."""
 GCLOUDS_OWN_PROJECT = "764086051850"
@@ -157,5 +159,9 @@ def _without_answer(error: Exception, about: str) -> errors.ReconcileError:
         return errors.Unreachable(
             f"{about}: no answer ({type(error).__name__}: {error})",
             way_out="Check the network and the proxy settings; for the sandbox: mlflow-reconcile sandbox status.",
+        )
+    if type(error).__name__ in UNREADABLE:
+        return errors.Unreachable(
+            f"{about}: what came back cannot be read as an answer of Google's ({error})"
         )
     raise error

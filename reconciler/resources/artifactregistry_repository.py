@@ -10,7 +10,7 @@ from reconciler.gcp import fields as flat
 from reconciler.gcp import operations
 from reconciler.gcp.cloud import Cloud
 from reconciler.model import Body, Desired, Json, Observed, Ref
-from reconciler.server.naming import Names, labels_of
+from reconciler.server.naming import Names, labels_of, mark_of
 from reconciler.spec.deployment import Deployment
 
 DAY = 24 * 60 * 60
@@ -36,7 +36,10 @@ class Repository:
         yield Desired(
             ref(names),
             None if deployment.image.digest else body,
+            # Where the spec names a digest, it may well be one of the images in here.
+            permanent=bool(deployment.image.digest),
             fixed=frozenset({"format"}),
+            mark=mark_of(deployment),
             origins={
                 "": deployment.origin("image"),
                 "cleanupPolicies.keep-latest": deployment.origin("image.keep"),

@@ -20,11 +20,13 @@ from reconciler.resources import (
     sqladmin_instance,
 )
 from reconciler.server import settings
-from reconciler.server.naming import Names, labels_of
+from reconciler.server.naming import Names, labels_of, mark_of
 from reconciler.spec.deployment import Deployment
 
 TIMEOUT = 60
 TEMPLATE = "template.template."
+BORN = "MLFLOW_DB_BORN"
+"""Tells the job nothing; it records in each execution which instance that was for."""
 MIGRATION_TIMEOUT = "1800s"
 """Half an hour: `mlflow db upgrade` took 3 s on a small database, and large ones rewrite whole tables."""
 
@@ -51,6 +53,7 @@ class Job:
                 f"{containers.ENV}{name}": value
                 for name, value in settings.database_environment(names).items()
             },
+            f"{containers.ENV}{BORN}": sqladmin_instance.born(names),
             f"{containers.ENV}MLFLOW_DB_PASSWORD": secretmanager_version.pinned(names.database_secret),
         }
         yield Desired(
@@ -69,6 +72,7 @@ class Job:
                 sqladmin_instance.ref(names),
             ),
             complete=(f"{TEMPLATE}{containers.ENV}",),
+            mark=mark_of(deployment),
             origins={
                 "": deployment.origin("server"),
                 f"{TEMPLATE}containers.image": deployment.origin("image"),
@@ -112,7 +116,9 @@ class Job:
             observed = self.observe(cloud, desired.ref)
             if observed is None:
                 raise
-            self.update(cloud, desired, observed, body)
+            different = [field for field, value in body.items() if observed.body.get(field) != value]
+            if different:
+                self.update(cloud, desired, observed, different)
             return
         operations.run_done(cloud, about, operation)
 

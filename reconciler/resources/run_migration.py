@@ -28,7 +28,7 @@ TIMEOUT = 60
 
 
 class Migration:
-    """`run.migration`: fields `image` (that the schema was last made for) and `state` (SUCCEEDED, FAILED)."""
+    """`run.migration`: fields `image` and `instance` (that the schema was last made for), and `state`."""
 
     name: str = "run.migration"
     api: str = "run.googleapis.com"
@@ -38,7 +38,11 @@ class Migration:
         """A succeeded execution with the server's image."""
         yield Desired(
             ref(names),
-            {"image": artifactregistry_image.reference(deployment, names), "state": "SUCCEEDED"},
+            {
+                "image": artifactregistry_image.reference(deployment, names),
+                "instance": sqladmin_instance.born(names),
+                "state": "SUCCEEDED",
+            },
             needs=(
                 *artifactregistry_image.needs(deployment, names),
                 run_job.ref(names),
@@ -65,11 +69,11 @@ class Migration:
         if not executions:
             return None
         newest = executions[0]
-        image = next(
-            (container.get("image") for container in flat.items(newest, "template.containers")), None
-        )
+        container = next(iter(flat.items(newest, "template.containers")), dict[str, Any]())
+        born = next((e.get("value") for e in flat.items(container, "env") if e["name"] == run_job.BORN), None)
         running = "" if newest.get("completionTime") else "the migration is running"
-        return Observed(ref, {"image": image, "state": _state(newest)}, busy=running)
+        body = {"image": container.get("image"), "instance": born, "state": _state(newest)}
+        return Observed(ref, body, busy=running)
 
     def create(self, cloud: Cloud, desired: Desired) -> None:
         """Run the job and wait for it."""
@@ -93,7 +97,7 @@ class Migration:
             self._await_end(cloud, desired.ref)
             if set(fields) <= {"state"}:
                 return
-        if "image" in fields:
+        if "image" in fields and "instance" not in fields:  # a new instance has nothing to lose
             _back_up(cloud, desired.ref)
         self.create(cloud, desired)
 

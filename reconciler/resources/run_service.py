@@ -19,12 +19,16 @@ from reconciler.resources import (
     storage_bucket_iam,
 )
 from reconciler.server import settings
-from reconciler.server.naming import Names, labels_of
+from reconciler.server.naming import Names, labels_of, mark_of
 from reconciler.spec.deployment import Deployment
 
 TIMEOUT = 60
 TEMPLATE = "template."
 NEW_REVISION = "a new revision starts; requests move to it when it is ready"
+MOVED = (
+    "artifacts logged so far stay in the old place and are no longer found: move them there before you apply this; "
+    "a new revision starts"
+)
 WIDER = "changes who can reach the server"
 START_SECONDS = 240
 """What Cloud Run allows a start-up probe to take at most; ours looks once a second."""
@@ -52,7 +56,12 @@ class Service:
             body,
             needs=_needs(deployment, names),
             complete=(f"{TEMPLATE}{containers.ENV}",),
-            effects={"ingress": WIDER, **{f"{TEMPLATE}{key}": NEW_REVISION for key in template}},
+            effects={
+                "ingress": WIDER,
+                **{f"{TEMPLATE}{key}": NEW_REVISION for key in template},
+                f"{TEMPLATE}{containers.ENV}MLFLOW_ARTIFACTS_DESTINATION": MOVED,
+            },
+            mark=mark_of(deployment),
             origins=_origins(deployment),
         )
 
@@ -102,7 +111,9 @@ class Service:
             observed = self.observe(cloud, desired.ref)
             if observed is None:
                 raise
-            self.update(cloud, desired, observed, body)
+            different = [field for field, value in body.items() if observed.body.get(field) != value]
+            if different or observed.busy:
+                self.update(cloud, desired, observed, different)
             return
         _roll_out(cloud, about, operation)
 

@@ -10,7 +10,7 @@ from reconciler.gcp import fields as flat
 from reconciler.gcp.cloud import Cloud
 from reconciler.gcp.proto import as_json
 from reconciler.model import Desired, Observed, Ref
-from reconciler.server.naming import Names, labels_of
+from reconciler.server.naming import Names, labels_of, mark_of
 from reconciler.spec.deployment import Deployment
 
 TIMEOUT = 60
@@ -32,6 +32,7 @@ class Secret:
                 body if wanted else None,
                 fixed=frozenset({"replication"}),
                 holds_data=True,
+                mark=mark_of(deployment),
                 origins={
                     "": deployment.origin(key),
                     **{f"labels.{k}": deployment.origin(f"labels.{k}") for k in deployment.labels},

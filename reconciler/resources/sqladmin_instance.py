@@ -13,8 +13,8 @@ from reconciler import errors
 from reconciler.gcp import fields as flat
 from reconciler.gcp import operations, retries
 from reconciler.gcp.cloud import Cloud
-from reconciler.model import Body, Desired, Json, Observed, Ref
-from reconciler.server.naming import Names, labels_of
+from reconciler.model import Body, Desired, Json, Observed, Pending, Ref
+from reconciler.server.naming import Names, labels_of, mark_of
 from reconciler.spec.deployment import Deployment
 
 DAYS = ("any", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -33,7 +33,7 @@ class Instance:
 
     name: str = "sqladmin.instance"
     api: str = "sqladmin.googleapis.com"
-    tells: bool = False
+    tells: bool = True
 
     def desired(self, deployment: Deployment, names: Names) -> Iterable[Desired]:
         """The instance with every setting that the spec has an opinion on; always its edition, whose default varies."""
@@ -63,11 +63,13 @@ class Instance:
             ref(names),
             body,
             fixed=frozenset({"region"}),
+            only_up=frozenset({"databaseVersion"}),
             floors=frozenset({"settings.dataDiskSizeGb"}),
             holds_data=True,
             lane=lane(names),
             guard="settings.deletionProtectionEnabled",
             effects=_effects(),
+            mark=mark_of(deployment, "settings.userLabels"),
             origins=_origins(deployment),
         )
 
@@ -179,7 +181,7 @@ def _get(cloud: Cloud, ref: Ref) -> Any:
 def _body(instance: Mapping[str, Any]) -> dict[str, Json]:
     """Only what `desired` may ask for; absent booleans are false, int64 come as strings."""
     networks = flat.items(instance, "settings.ipConfiguration.authorizedNetworks")
-    plain = {path: flat.at(instance, path) for path in _PLAIN}
+    plain: dict[str, Json] = {path: flat.at(instance, path) for path in _PLAIN}
     return {
         **plain,
         **{path: bool(flat.at(instance, path)) for path in _BOOLEAN},
@@ -194,6 +196,7 @@ def _body(instance: Mapping[str, Any]) -> dict[str, Json]:
 
 
 _PLAIN = (
+    "createTime",
     "region",
     "databaseVersion",
     "settings.activationPolicy",
@@ -258,3 +261,8 @@ def _origins(deployment: Deployment) -> dict[str, Any]:
         f"{WINDOW}.hour": at("database.maintenance.hour"),
         **{f"{LABELS}.{key}": at(f"labels.{key}") for key in deployment.labels},
     }
+
+
+def born(names: Names) -> Pending:
+    """When the instance was made: what was done to another one of the same name does not count."""
+    return Pending(ref(names), "createTime", reason="known after the instance is made")

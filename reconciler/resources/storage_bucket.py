@@ -9,7 +9,7 @@ from reconciler import errors
 from reconciler.gcp import fields as flat
 from reconciler.gcp.cloud import Cloud
 from reconciler.model import Body, Desired, Json, Observed, Ref
-from reconciler.server.naming import Names, labels_of
+from reconciler.server.naming import Names, labels_of, mark_of
 from reconciler.spec.deployment import Deployment, Lifecycle
 
 DAY = 24 * 60 * 60
@@ -101,6 +101,7 @@ def _artifacts(deployment: Deployment, names: Names) -> Desired:
             "lifecycle": "applies to objects that are there already, within a day",
             "softDeletePolicy.retentionDurationSeconds": "how long deleted objects can be brought back",
         },
+        mark=mark_of(deployment),
         origins={
             "": at("artifacts"),
             "location": at("region"),
@@ -126,6 +127,7 @@ def _builds(deployment: Deployment, names: Names) -> Desired:
         ref(names.build_bucket),
         wanted,
         fixed=frozenset({"location"}),
+        mark=mark_of(deployment),
         origins={"": deployment.origin("image")},
     )
 

@@ -128,3 +128,8 @@ def names_of(deployment: Deployment, project_number: str) -> Names:
 def labels_of(deployment: Deployment) -> dict[str, str]:
     """The labels that every resource of *deployment* carries: the user's own, and the two that make it ours."""
     return {**deployment.labels, MANAGED_BY[0]: MANAGED_BY[1], DEPLOYMENT_LABEL: deployment.name}
+
+
+def mark_of(deployment: Deployment, labels: str = "labels") -> tuple[str, str]:
+    """The field and value by which a live resource is this deployment's; *labels* is what its API calls them."""
+    return f"{labels}.{DEPLOYMENT_LABEL}", deployment.name

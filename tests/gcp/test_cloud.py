@@ -16,12 +16,18 @@ def test_a_call_is_repeated_until_it_is_answered() -> None:
     """Transient failures are nobody's business but the policy's."""
     broken: list[Exception] = [ConnectionResetError("reset"), TimeoutError("late")]
 
-    def request() -> str:
+    def request() -> dict[str, str]:
         if broken:
             raise broken.pop()
-        return "answer"
+        return {"name": "x"}
 
-    assert quick_cloud().call("reading x", request) == "answer"
+    assert quick_cloud().call("reading x", request) == {"name": "x"}
+
+
+def test_a_page_in_place_of_an_answer_is_no_answer() -> None:
+    """A portal's 200 is not Google's: the read is tried again."""
+    answers: list[object] = [{"name": "x"}, "<html>log in to the guest network</html>"]
+    assert quick_cloud().call("reading x", answers.pop) == {"name": "x"}
 
 
 def test_a_failure_keeps_its_cause_through_nested_calls() -> None:

@@ -98,8 +98,11 @@ def _run(world: World, name: str, progress: Progress) -> Mapping[str, Any]:
     except BuildError as error:
         failure = _failure(error, log)
         _finish_log(world, build, log)
-        mark(status="FAILURE", finishTime=world.now(), statusDetail=failure["detail"], failureInfo=failure)
-        text = f"Build failed; check build logs for details: {error}"
+        # The URL in logUrl is Google's; this build's log is a file on this machine.
+        detail = f"{failure['detail']} (log: {log.path})"
+        failure["detail"] = detail
+        mark(status="FAILURE", finishTime=world.now(), statusDetail=detail, failureInfo=failure)
+        text = f"Build failed; check build logs for details: {error} (log: {log.path})"
         raise ApiError(500, text, rpc_status="UNKNOWN") from error
     log.write("DONE")
     _finish_log(world, build, log)
