@@ -53,6 +53,8 @@ def save(plan: Plan, path: str) -> None:
 def is_sealed(path: str) -> bool:
     """Whether *path* is a sealed plan rather than a spec: JSON whose first key says so."""
     try:
+        if not Path(path).is_file():
+            return False
         with Path(path).open("rb") as file:
             return KIND.encode() in file.read(200)
     except OSError:

@@ -46,6 +46,11 @@ def read_bytes(path: Path, file: str) -> bytes:
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):
             raise UnreadableError(_folder(path, file))
+        if not stat.S_ISREG(status.st_mode):
+            # A pipe could be waited for without end, and is empty when it is read a second time.
+            raise UnreadableError(
+                Finding(file, 0, 0, "", "is a pipe or device, not a file", "save it as a file first")
+            )
         if status.st_size > LARGEST:
             raise UnreadableError(_too_large(file, f"{status.st_size / LARGEST:.1f} MiB"))
         with path.open("rb") as stream:

@@ -66,9 +66,9 @@ def test_a_file_of_50_mb_is_refused_before_it_is_read(
     assert "50.0 MiB" in only(path).message
 
 
-def test_an_endless_file_is_read_up_to_the_limit() -> None:
-    """A device has size 0 and no end; what is read of it is bounded."""
-    assert "more than 1 MiB" in only(Path("/dev/zero")).message
+def test_an_endless_file_is_not_read_at_all() -> None:
+    """A device has size 0 and no end."""
+    assert "is a pipe or device" in only(Path("/dev/zero")).message
 
 
 def test_a_file_that_may_not_be_read_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,3 +149,9 @@ def test_the_limit_is_one_mebibyte(tmp_path: Path) -> None:
     path = tmp_path / "mlflow.yaml"
     path.write_bytes(VALID + b"#" * (source.LARGEST - len(VALID)))
     assert check(path) == []
+
+
+def test_a_pipe_is_refused_without_waiting_for_it(tmp_path: Path) -> None:
+    """Nobody may ever write into it."""
+    os.mkfifo(tmp_path / "spec.yaml")
+    assert "is a pipe or device" in only(tmp_path / "spec.yaml").message
