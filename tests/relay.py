@@ -84,9 +84,9 @@ def relay(endpoint: str, delay: float = 0.0) -> Generator[Relay]:
             log.append(Passed(self.command, self.path, answer.status, began, time.monotonic()))
             self.wfile.write("\r\n".join(head).encode() + content)
 
-        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _pass_on  # noqa: N815 http.server fixes these names
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _pass_on  # noqa: N815 -- http.server fixes these names
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 http.server fixes this name
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- http.server fixes this name
             """Say nothing: `passed` is the log."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

@@ -66,7 +66,7 @@ def read(environ: Mapping[str, str]) -> Settings:
     findings: list[str] = []
     settings = Settings(
         database=_database(environ, findings),
-        address=environ.get("LISTEN_ADDRESS") or "0.0.0.0",  # noqa: S104 - a container is reached from outside
+        address=environ.get("LISTEN_ADDRESS") or "0.0.0.0",  # noqa: S104 -- a container is reached from outside
         port=_number(environ, "PORT", 8080, 65535, findings),
         artifacts=_artifacts(environ, findings),
         login=_login(environ, findings),

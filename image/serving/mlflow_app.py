@@ -12,7 +12,7 @@ from typing import Any
 # The import makes a million objects that all stay; looking through them again and again is a quarter of its time.
 gc.disable()
 # pandas takes pyarrow along where it is installed, and the server uses neither. Absent, nothing is lost but 35 MiB.
-sys.modules["pyarrow"] = None  # pyright: ignore[reportArgumentType] - Python's own way to say that a module is absent
+sys.modules["pyarrow"] = None  # pyright: ignore[reportArgumentType] -- Python's own way to say that a module is absent
 try:
     with warnings.catch_warnings():
         warnings.simplefilter(

@@ -93,7 +93,7 @@ def run_jobs() -> NoReturn:
         environ.pop(name, None)
     engine = "_executor_runner" if os.environ.get("MLFLOW_SERVER_JOB_EXECUTION_ENGINE") else "_job_runner"
     command = [sys.executable, "-m", f"mlflow.server.jobs.{engine}"]
-    os.execve(sys.executable, command, environ)  # noqa: S606 - no shell is wanted
+    os.execve(sys.executable, command, environ)  # noqa: S606 -- no shell is wanted
 
 
 def _own_host() -> str:

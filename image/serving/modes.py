@@ -26,9 +26,9 @@ def run(entrypoint: str, words: list[str]) -> int:
             return _part(mode, Path(entrypoint))
     except BadEnvironment as bad:
         for finding in bad.findings:
-            print(f"entrypoint: {finding}", file=sys.stderr)  # noqa: T201 - a container speaks on stderr
+            print(f"entrypoint: {finding}", file=sys.stderr)  # noqa: T201 -- a container speaks on stderr
         return environment.BAD_ENVIRONMENT
-    print(f"entrypoint: {mode!r} is not a mode. {USAGE}", file=sys.stderr)  # noqa: T201 - as above
+    print(f"entrypoint: {mode!r} is not a mode. {USAGE}", file=sys.stderr)  # noqa: T201 -- as above
     return environment.BAD_ENVIRONMENT
 
 

@@ -55,7 +55,7 @@ class Parts:
         )
         self.running[pid] = name
         self.groups.append(pid)
-        with open(f"{self.run_dir}/groups", "a") as file:  # noqa: PTH123 - pathlib is memory for life
+        with open(f"{self.run_dir}/groups", "a") as file:  # noqa: PTH123 -- pathlib is memory for life
             file.write(f"{pid}\n")
 
     def pid(self, name: str) -> int | None:
@@ -195,17 +195,17 @@ def _signals_as_bytes() -> int:
     os.set_blocking(write, False)
     signal.set_wakeup_fd(write, warn_on_full_buffer=False)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
-        signal.signal(number, lambda number, frame: None)  # noqa: ARG005 - the byte in the pipe is what counts
+        signal.signal(number, lambda number, frame: None)  # noqa: ARG005 -- the byte in the pipe is what counts
     return read
 
 
 def _private_folder() -> str:
     """A new folder that only this user may enter, short enough for a socket below it (104 bytes on macOS)."""
-    base = os.environ.get("TMPDIR") or "/tmp"  # noqa: S108 - the folder below it is private
+    base = os.environ.get("TMPDIR") or "/tmp"  # noqa: S108 -- the folder below it is private
     if len(base.encode()) > 70:
-        base = "/tmp"  # noqa: S108 - as above
+        base = "/tmp"  # noqa: S108 -- as above
     path = f"{base}/mlflow-{os.urandom(8).hex()}"
-    os.mkdir(path, 0o700)  # noqa: PTH102 - pathlib is memory for life
+    os.mkdir(path, 0o700)  # noqa: PTH102 -- pathlib is memory for life
     return path
 
 

@@ -23,7 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return _serve(chosen.home, chosen.port, chosen.project)
     except SandboxError as error:
-        print(f"{error.message} {error.way_out}".strip(), file=sys.stderr)  # noqa: T201 this is a program's end
+        print(f"{error.message} {error.way_out}".strip(), file=sys.stderr)  # noqa: T201 -- this is a program's end
         return 1
 
 
@@ -43,7 +43,7 @@ def _serve(home: Path, port: int, projects: list[str]) -> int:
     server = Server(world, strict=os.environ.get(CHECK, "1") != "0")
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: server.stop())
-    server.serve(lambda: print(f"The sandbox listens on 127.0.0.1:{port}.", flush=True))  # noqa: T201 for who runs it by hand
+    server.serve(lambda: print(f"The sandbox listens on 127.0.0.1:{port}.", flush=True))  # noqa: T201 -- for who runs it by hand
     return 0
 
 

@@ -58,7 +58,7 @@ def _reply(endpoint: Callable[[dict[str, Any]], Reply], visit: Visit) -> Reply:
         return 400, _error(f"The body is no JSON: {error}.")
     if not isinstance(body, dict):
         return 400, _error("The body must be a JSON object.")
-    return endpoint(body)  # pyright: ignore[reportUnknownArgumentType] each endpoint checks what it reads
+    return endpoint(body)  # pyright: ignore[reportUnknownArgumentType] -- each endpoint checks what it reads
 
 
 def _project(world: World, body: dict[str, Any]) -> Reply:

@@ -133,7 +133,7 @@ class Apis:
         if self.strict and whole.status < 300:
             findings = validation.check_answer(method, body)
             if findings:
-                print(f"ANSWER DOES NOT FIT {method.api}.{method.method_id}:", *findings, file=sys.stderr)  # noqa: T201 the sandbox's log is its stderr
+                print(f"ANSWER DOES NOT FIT {method.api}.{method.method_id}:", *findings, file=sys.stderr)  # noqa: T201 -- the sandbox's log is its stderr
                 return _fault(f"{method.method_id}: {findings[0]}")
         fields = request.params.get("fields", request.params.get("$fields"))
         if fields:

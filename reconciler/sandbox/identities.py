@@ -23,7 +23,7 @@ OPERATOR: Final = "user:operator@sandbox.example"
 ANONYMOUS: Final = "anonymous"
 ISSUER: Final = "https://accounts.google.com"
 LIFETIME: Final = 3600
-TOKEN: Final = "token"  # noqa: S105 the store's word for the kind
+TOKEN: Final = "token"  # noqa: S105 -- the store's word for the kind
 
 
 class Identities:
@@ -155,7 +155,7 @@ def verify_jwt(public_key: Any, token: str) -> dict[str, Any] | None:
         claims = json.loads(_unb64(signed.split(".")[1]))
     except (ValueError, IndexError, InvalidSignature):
         return None
-    return claims if isinstance(claims, dict) else None  # pyright: ignore[reportUnknownVariableType] JSON is checked by use
+    return claims if isinstance(claims, dict) else None  # pyright: ignore[reportUnknownVariableType] -- JSON is checked by use
 
 
 def claims_of(token: str) -> dict[str, Any]:
@@ -164,7 +164,7 @@ def claims_of(token: str) -> dict[str, Any]:
         claims = json.loads(_unb64(token.split(".")[1]))
     except (ValueError, IndexError):
         return {}
-    return claims if isinstance(claims, dict) else {}  # pyright: ignore[reportUnknownVariableType] JSON is checked by use
+    return claims if isinstance(claims, dict) else {}  # pyright: ignore[reportUnknownVariableType] -- JSON is checked by use
 
 
 def new_key() -> Any:
@@ -188,7 +188,7 @@ def certificate(key: Any) -> str:
     from cryptography.x509.oid import NameOID
 
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "sandbox")])
-    start = datetime(2020, 1, 1)  # noqa: DTZ001 X.509 wants UTC without a zone
+    start = datetime(2020, 1, 1)  # noqa: DTZ001 -- X.509 wants UTC without a zone
     made = x509.CertificateBuilder(
         name, name, key.public_key(), x509.random_serial_number(), start, start + timedelta(days=3650 * 3)
     )

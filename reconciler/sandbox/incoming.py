@@ -48,7 +48,7 @@ class Body(io.RawIOBase):
         """It is for reading."""
         return True
 
-    def readinto(self, buffer: memoryview) -> int:  # pyright: ignore[reportIncompatibleMethodOverride] one buffer type is all that BufferedReader passes
+    def readinto(self, buffer: memoryview) -> int:  # pyright: ignore[reportIncompatibleMethodOverride] -- one buffer type is all that BufferedReader passes
         """Fill *buffer* with what there is; 0 at the end. Raises EOFError where the client went away."""
         if self._over:
             return 0

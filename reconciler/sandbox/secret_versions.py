@@ -13,7 +13,7 @@ from reconciler.sandbox.paging import page
 from reconciler.sandbox.store import Body
 from reconciler.sandbox.world import Request, World, timestamp
 
-SECRET: Final = "secretmanager.secret"  # noqa: S105 the store's word for the kind
+SECRET: Final = "secretmanager.secret"  # noqa: S105 -- the store's word for the kind
 VERSION: Final = "secretmanager.version"
 MOST_BYTES: Final = 65536
 Function = Callable[[World, Request], Mapping[str, Any]]
@@ -224,6 +224,6 @@ def _destroyed(world: World, request: Request) -> ApiError:
 
 def crc32c(data: bytes) -> int:
     """Castagnoli's checksum, as Google's APIs carry it."""
-    from google_crc32c import value  # pyright: ignore[reportUnknownVariableType] the library has no types
+    from google_crc32c import value  # pyright: ignore[reportUnknownVariableType] -- the library has no types
 
     return int(cast("Any", value)(data))

@@ -159,7 +159,7 @@ def _body(connection: _Connection, head: Head) -> Body:
     ask = None
     if (head.get("expect") or "").lower() == "100-continue":
         sock = connection.sock
-        ask = lambda: sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")  # noqa: E731 a name would say no more
+        ask = lambda: sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")  # noqa: E731 -- a name would say no more
     return Body(connection.reader, None if chunked else int(length or 0), ask)
 
 

@@ -55,7 +55,7 @@ def new_database(postgres: Postgres, request: pytest.FixtureRequest) -> Callable
     numbers = itertools.count()
 
     def make(template: str | None = None) -> str:
-        name = f"{request.node.name[:40]}_{next(numbers)}".replace("[", "_").replace("]", "").lower()  # pyright: ignore[reportUnknownMemberType,reportUnknownVariableType,reportUnknownArgumentType] - pytest leaves node untyped
+        name = f"{request.node.name[:40]}_{next(numbers)}".replace("[", "_").replace("]", "").lower()  # pyright: ignore[reportUnknownMemberType,reportUnknownVariableType,reportUnknownArgumentType] -- pytest leaves node untyped
         postgres.sql(f'create database "{name}" template {template or "template0"}')
         return name
 

@@ -156,7 +156,7 @@ def use(port: int) -> None:
 def check_processes(process: subprocess.Popen[str], root: Path) -> None:
     """All of it runs as the image's user; and its idle memory."""
     pids = machine.descendants(process.pid)[1:]
-    owners = {os.stat(f"/proc/{pid}").st_uid for pid in pids}  # noqa: PTH116 - a process's folder
+    owners = {os.stat(f"/proc/{pid}").st_uid for pid in pids}  # noqa: PTH116 -- a process's folder
     assert owners == {UID}, owners
     with_bytecode = root / "app" / "serving" / "__pycache__"
     assert list(with_bytecode.glob("supervisor.*.pyc"))
@@ -176,8 +176,8 @@ def start(
     entrypoint: object = config["Entrypoint"]
     assert isinstance(given, list)
     assert isinstance(entrypoint, list)
-    command = [str(word) for word in entrypoint] + words  # pyright: ignore[reportUnknownVariableType,reportUnknownArgumentType] - JSON is untyped
-    environ = dict(str(line).split("=", 1) for line in given)  # pyright: ignore[reportUnknownVariableType,reportUnknownArgumentType] - JSON is untyped
+    command = [str(word) for word in entrypoint] + words  # pyright: ignore[reportUnknownVariableType,reportUnknownArgumentType] -- JSON is untyped
+    environ = dict(str(line).split("=", 1) for line in given)  # pyright: ignore[reportUnknownVariableType,reportUnknownArgumentType] -- JSON is untyped
     namespaces = ["unshare", "--pid", "--mount", "--ipc", "--uts", "--fork", "--kill-child"]
     shell = [
         "sh",

@@ -31,7 +31,7 @@ class Echo(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the library's name for it
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 -- the library's name for it
         """Say nothing: there is no client address on a Unix socket to say."""
 
 

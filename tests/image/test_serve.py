@@ -202,7 +202,7 @@ def test_a_wrong_schema_is_not_served(
     """Missing, older or newer: the server says what to do, exits with 65, and leaves the database as it is."""
     database = new_database(pristine if revision else None)
     if revision:
-        postgres.sql(f"update alembic_version set version_num = '{revision}'", database)  # noqa: S608 - from the list above
+        postgres.sql(f"update alembic_version set version_num = '{revision}'", database)  # noqa: S608 -- from the list above
     tables = "select count(*) from pg_tables where schemaname = 'public'"
     before = postgres.sql(tables, database)
     with machine.started(["serve"], {"PATH": search_path, **postgres.variables(database)}) as server:

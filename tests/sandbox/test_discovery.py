@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-import proto  # pyright: ignore[reportMissingTypeStubs] - ships no types
+import proto  # pyright: ignore[reportMissingTypeStubs] -- ships no types
 import pytest
 from google.cloud import run_v2, secretmanager_v1
 

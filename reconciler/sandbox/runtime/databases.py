@@ -56,7 +56,7 @@ class Databases:
             try:
                 self.running(resource["project"], resource["name"])
             except SandboxError as error:
-                print(f"{error} {error.way_out}")  # noqa: T201 - the sandbox's own log
+                print(f"{error} {error.way_out}")  # noqa: T201 -- the sandbox's own log
 
     def stop_all(self) -> None:
         """Stop every cluster."""

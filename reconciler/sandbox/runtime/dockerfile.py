@@ -36,7 +36,7 @@ class Instruction:
             value: object = json.loads(self.text)
         except ValueError:
             return None
-        return [str(word) for word in value] if isinstance(value, list) else None  # pyright: ignore[reportUnknownVariableType,reportUnknownArgumentType] - JSON is untyped
+        return [str(word) for word in value] if isinstance(value, list) else None  # pyright: ignore[reportUnknownVariableType,reportUnknownArgumentType] -- JSON is untyped
 
 
 def parse(text: str) -> list[Instruction]:

@@ -38,5 +38,5 @@ class Draft:
 
     def inside(self, path: str) -> Path:
         """Where the image's path lies. None leads out of the image."""
-        absolute = os.path.normpath(os.path.join(self.workdir, path))  # noqa: PTH118 - a path of the image, not of this machine
+        absolute = os.path.normpath(os.path.join(self.workdir, path))  # noqa: PTH118 -- a path of the image, not of this machine
         return self.root / absolute.lstrip("/")

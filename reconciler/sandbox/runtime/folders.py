@@ -26,7 +26,7 @@ def run_folder(home: Path) -> Path:
         wanted.chmod(0o711)
         return wanted
     digest = hashlib.sha256(os.fsencode(home.resolve())).hexdigest()[:8]
-    short = Path("/tmp") / f"mlr-{os.getuid()}-{digest}"  # noqa: S108 - owner and type are checked below
+    short = Path("/tmp") / f"mlr-{os.getuid()}-{digest}"  # noqa: S108 -- owner and type are checked below
     short.mkdir(mode=0o711, exist_ok=True)
     found = short.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():

@@ -180,7 +180,7 @@ def choose_revision(service: Mapping[str, Any], host: str) -> str | None:
     shares = [(one, 1) for one in statuses if one.get("tag") == tag] if tag else _shares(statuses)
     if not shares:
         return None
-    chosen = random.choices([one for one, _ in shares], [share for _, share in shares])[0]  # noqa: S311 - no secret
+    chosen = random.choices([one for one, _ in shares], [share for _, share in shares])[0]  # noqa: S311 -- no secret
     if chosen.get("type") == "TRAFFIC_TARGET_ALLOCATION_TYPE_REVISION":
         return f"{service['name']}/revisions/{chosen['revision']}"
     return service.get("latestReadyRevision")

@@ -56,7 +56,7 @@ def prepare(
         (places.folder / name).mkdir(exist_ok=True)
     environment = environments.provide(image.steps, log)
     # In a container /tmp is its own, and in memory.
-    mounts = {"/tmp": places.folder / "tmp", **places.mounts}  # noqa: S108 - the image's path, not this machine's
+    mounts = {"/tmp": places.folder / "tmp", **places.mounts}  # noqa: S108 -- the image's path, not this machine's
     image_env = {
         name: _in_image(_mounted(value, mounts), image, root, environment)
         for name, value in image.env.items()

@@ -160,7 +160,7 @@ def _members(leader: int) -> list[int]:
 
 def _sessions() -> list[tuple[int, int]]:
     found: list[tuple[int, int]] = []
-    for entry in os.listdir("/proc"):  # noqa: PTH208 - names alone, and quickly: this runs every second
+    for entry in os.listdir("/proc"):  # noqa: PTH208 -- names alone, and quickly: this runs every second
         if entry.isdigit():
             with contextlib.suppress(OSError, ValueError, IndexError):
                 fields = Path(f"/proc/{entry}/stat").read_text().rpartition(")")[2].split()

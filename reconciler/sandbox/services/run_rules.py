@@ -38,7 +38,7 @@ Report = Callable[[str, str], None]
 def check_service(world: World, request: Request, body: Mapping[str, Any]) -> None:
     """Raise ApiError where Cloud Run refuses the service, whose defaults are filled in. All findings at once."""
     findings: list[tuple[str, str]] = []
-    report: Report = lambda field, text: findings.append((f"service.{field}", text))  # noqa: E731 - a name for a closure
+    report: Report = lambda field, text: findings.append((f"service.{field}", text))  # noqa: E731 -- a name for a closure
     _check_metadata(body, "", report)
     template: Mapping[str, Any] = body["template"]
     _check_metadata(template, "template.", report)
@@ -54,7 +54,7 @@ def check_service(world: World, request: Request, body: Mapping[str, Any]) -> No
 def check_job(world: World, request: Request, body: Mapping[str, Any]) -> None:
     """Raise ApiError where Cloud Run refuses the job, whose defaults are filled in."""
     findings: list[tuple[str, str]] = []
-    report: Report = lambda field, text: findings.append((f"job.{field}", text))  # noqa: E731 - a name for a closure
+    report: Report = lambda field, text: findings.append((f"job.{field}", text))  # noqa: E731 -- a name for a closure
     _check_metadata(body, "", report)
     template: Mapping[str, Any] = body["template"]["template"]
     _check_containers(template, "template.template", _RESERVED_FOR_JOBS, report)

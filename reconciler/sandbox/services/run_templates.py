@@ -57,15 +57,15 @@ def compact(value: Any) -> Any:
     """The value as proto3 writes it: without false, 0 and "", and without empty lists."""
     if isinstance(value, dict):
         found: dict[str, Any] = {}
-        for key, inner in value.items():  # pyright: ignore[reportUnknownVariableType] - JSON
+        for key, inner in value.items():  # pyright: ignore[reportUnknownVariableType] -- JSON
             small = compact(inner)
-            name = str(key)  # pyright: ignore[reportUnknownArgumentType] - JSON
+            name = str(key)  # pyright: ignore[reportUnknownArgumentType] -- JSON
             gone = small in (False, "", []) and name not in _KEPT_ZEROES
             if not gone and not (small == {} and name in _DROPPED_WHEN_EMPTY):
                 found[name] = small
         return found
     if isinstance(value, list):
-        return [compact(inner) for inner in value]  # pyright: ignore[reportUnknownVariableType] - JSON
+        return [compact(inner) for inner in value]  # pyright: ignore[reportUnknownVariableType] -- JSON
     return value
 
 

@@ -58,7 +58,7 @@ class _Echo(http.server.BaseHTTPRequestHandler):
             seen = {"path": self.path, "method": self.command, "headers": dict(self.headers)}
             self._answer(200, json.dumps(seen).encode())
 
-    do_HEAD = do_GET  # noqa: N815 - the name is the library's
+    do_HEAD = do_GET  # noqa: N815 -- the name is the library's
 
     def do_PUT(self) -> None:
         """The number of bytes that came."""
@@ -84,7 +84,7 @@ class _Echo(http.server.BaseHTTPRequestHandler):
             with contextlib.suppress(BrokenPipeError):
                 self.wfile.write(body)
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is the library's
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- the name is the library's
         """Nothing."""
 
 
@@ -114,7 +114,7 @@ class Door:
     def ask(self, method: str = "GET", target: str = "/", body: bytes = b"", **headers: str) -> Answered:
         """One request from outside."""
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
-        serve: Callable[[Visit], None] = lambda one: front_door.answer(self.world, self, self.service, one)  # noqa: E731 - a name for a closure
+        serve: Callable[[Visit], None] = lambda one: front_door.answer(self.world, self, self.service, one)  # noqa: E731 -- a name for a closure
         return visit(serve, method, target, {"Host": "127.0.0.1:9480", **sent}, body)
 
     def open(self) -> None:

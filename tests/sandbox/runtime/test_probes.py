@@ -17,7 +17,7 @@ class _Answers(http.server.BaseHTTPRequestHandler):
         self.send_response(200 if self.path == "/good" and self.headers["X-Probe"] == "1" else 503)
         self.end_headers()
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is the library's
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- the name is the library's
         """Nothing."""
 
 
