@@ -72,3 +72,42 @@ def test_a_bucket_that_was_never_ours_is_not_deleted(deployed: tuple[Bench, Path
     assert ended.code == 0, ended.said
     left = bench.gcloud("storage", "buckets", "describe", "gs://team-treasure", project=PROJECT)
     assert left.code == 0, left.said
+
+
+@needs_gcloud
+def test_a_folder_in_somebodys_bucket_is_used_and_nothing_else_of_it(
+    deployed: tuple[Bench, Path], tmp_path: Path
+) -> None:
+    """Artifacts go below the folder; labels, lifecycle and access stay as they are; destroy leaves no trace."""
+    bench, _ = deployed
+    bucket = "gs://team-shared"
+    for command in (
+        ("storage", "buckets", "create", bucket, "--location=europe-west1"),
+        ("storage", "buckets", "update", bucket, "--update-labels=team=data"),
+    ):
+        made = bench.gcloud(*command, project=PROJECT)
+        assert made.code == 0, made.said
+    spec = tmp_path / "guest.yaml"
+    named = SPEC.replace(f"name: {NAME}", "name: mlflow-guest")
+    spec.write_text(f"{named}artifacts:\n  bucket: team-shared\n  existing: true\n  folder: mlflow/guest\n")
+    before = bench.gcloud("storage", "buckets", "describe", bucket, "--format=json", project=PROJECT).out
+    policy = bench.gcloud(
+        "storage", "buckets", "get-iam-policy", bucket, "--format=json(bindings)", project=PROJECT
+    ).out
+    applied = bench.run("apply", "--sandbox", "--yes", str(spec))
+    assert applied.code == 0, applied.said
+    assert bench.run("verify", "--sandbox", str(spec)).code == 0
+    gone = bench.run("destroy", "--sandbox", "--delete-data", "--confirm", "mlflow-guest", str(spec))
+    assert gone.code == 0, gone.said
+    after = bench.gcloud("storage", "buckets", "describe", bucket, "--format=json", project=PROJECT).out
+    volatile = ("metageneration", "update_time", "etag")
+    assert _without(volatile, after) == _without(volatile, before)
+    left = bench.gcloud(
+        "storage", "buckets", "get-iam-policy", bucket, "--format=json(bindings)", project=PROJECT
+    ).out
+    assert json.loads(left) == json.loads(policy)
+
+
+def _without(keys: tuple[str, ...], text: str) -> dict[str, object]:
+    """A description as JSON, less what every write to the bucket changes."""
+    return {key: value for key, value in json.loads(text).items() if key not in keys}
