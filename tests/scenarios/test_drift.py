@@ -18,10 +18,8 @@ BUCKET = f"gs://{PROJECT}-{NAME}-artifacts"
 SERVER = f"serviceAccount:{NAME}-run@{PROJECT}.iam.gserviceaccount.com"
 SERVICE = ("run", "services", "update", NAME, f"--region={REGION}")
 
-needs_gcloud = pytest.mark.skipif(
-    shutil.which("gcloud") is None,
-    reason="gcloud is not installed; it is the independent hand that changes things here",
-)
+NO_GCLOUD = "gcloud is not installed; it is the independent hand that changes things here"
+needs_gcloud = pytest.mark.skipif(shutil.which("gcloud") is None, reason=NO_GCLOUD)
 
 
 @dataclass(frozen=True)

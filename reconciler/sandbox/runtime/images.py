@@ -1,6 +1,6 @@
 """Builds an image from a Dockerfile and its context, as far as the sandbox understands Dockerfiles.
 
-An image is `images/DIGEST/config.json` beside `images/DIGEST/root/`, the files that the Dockerfile copied.
+An image is a folder `images/DIGEST/`: in it `config.json`, and in `root` the files that the Dockerfile copied.
 The base image is not there: this machine's own Python, in an environment of its own, stands in for it.
 """
 

@@ -51,12 +51,13 @@ def test_the_environment_is_the_images_the_revisions_and_the_platforms_only(
 def test_paths_of_the_image_and_of_mounts_mean_the_instances_own_folder(image: Image, top: Path) -> None:
     """Also /tmp; what the image does not hold stays as it is."""
     folder = top / "run" / "abc"
+    script = str(folder / "root" / "app" / "run.sh")
     started = _launch(image, top, env=[{"name": "DB", "value": "postgresql://u@/d?host=/cloudsql/p:r:i"}])
-    assert started.env["CONFIG"] == f"{folder}/root/app/run.sh"
+    assert started.env["CONFIG"] == script
     assert started.env["NOWHERE"] == "/app/none"
     assert started.env["HOME"] == str(folder / "tmp")
     assert started.env["DB"] == f"postgresql://u@/d?host={folder}/c/p:r:i"
-    assert started.arguments == (f"{folder}/root/app/run.sh", "serve", f"--config={folder}/root/app/run.sh")
+    assert started.arguments == (script, "serve", f"--config={script}")
     assert started.cwd == folder / "root" / "app"
 
 
