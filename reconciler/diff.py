@@ -42,7 +42,7 @@ def diff(desired: Desired, observed: Observed | None, *, delete_data: bool = Fal
             desired.ref, Action.UPDATE, (), desired, observed, f"waits for what is going on: {observed.busy}"
         )
     if not fields:
-        return Change(desired.ref, Action.KEEP, desired=desired, observed=observed)
+        return Change(desired.ref, Action.KEEP, desired=desired, observed=observed, reason=observed.note)
     if not any(field.forces_replacement for field in fields):
         taken = "" if _ours(desired, observed) else TAKEN_OVER
         return Change(desired.ref, Action.UPDATE, fields, desired, observed, taken, _fall(desired, fields))

@@ -207,3 +207,9 @@ def test_what_only_goes_up_is_not_brought_down() -> None:
     up = diff(want("a", {"version": "PG_16"}, only_up=fields), seen("a", {"version": "PG_9"}))
     assert "cannot go down" in down.blocked
     assert up.blocked == ""
+
+
+def test_what_is_kept_says_what_a_reader_should_know() -> None:
+    """A database that failed looks as wanted, but for its state."""
+    change = diff(want("a", {"x": 1}), replace(seen("a", {"x": 1}), note="its state is FAILED"))
+    assert (change.action, change.reason) == (Action.KEEP, "its state is FAILED")

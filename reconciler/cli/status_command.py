@@ -39,6 +39,7 @@ def command(spec: str, style: str, sandbox: bool) -> None:
 def _facts(deployment: Any, cloud: Any, plan: Any) -> dict[str, Any]:
     from reconciler.cli.entry import local_url
     from reconciler.resources import run_migration, run_service, sqladmin_instance
+    from reconciler.server.capacity import largest_artifact, mebibytes
     from reconciler.server.naming import names_of
     from reconciler.server.prices import monthly_estimate
 
@@ -59,6 +60,9 @@ def _facts(deployment: Any, cloud: Any, plan: Any) -> dict[str, Any]:
         "differences": len(plan.wanted),
         "auth": deployment.auth.mode,
         "mlflow": deployment.server.version,
+        "largest_artifact_mib": largest_artifact(
+            mebibytes(deployment.memory), deployment.server.workers, job_runner=deployment.server.job_runner
+        ),
         "image": service.body.get("template.containers.image") if service else None,
         "database": instance.body.get("databaseVersion") if instance else None,
         "schema": migration.body.get("state") if migration else None,

@@ -87,9 +87,7 @@ class Service:
             **flat.prefixed("labels", service.get("labels")),
         }
         busy = "rolling out" if service.get("reconciling") else ""
-        return Observed(
-            ref, body, version=str(service.get("etag", "")), busy=busy, note=str(service.get("uri", ""))
-        )
+        return Observed(ref, body, version=str(service.get("etag", "")), busy=busy)
 
     def create(self, cloud: Cloud, desired: Desired) -> None:
         """Create it and wait until it serves; one that is there already is brought up to date."""

@@ -105,7 +105,7 @@ class Instance:
 
     def update(self, cloud: Cloud, desired: Desired, observed: Observed, fields: Collection[str]) -> None:
         """PATCH in the order that Cloud SQL demands, each on a fresh settingsVersion, each waited for."""
-        if observed.busy:
+        if not fields:
             settle(cloud, desired.ref)
         rest = set(fields)
         for group in ALONE:

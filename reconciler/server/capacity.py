@@ -60,11 +60,6 @@ def connections_per_instance(workers: int, pool_size: int, pool_overflow: int) -
     return workers * ENGINES * (pool_size + pool_overflow) + BESIDE_THE_POOLS
 
 
-def connections_needed(max_instances: int, workers: int, pool_size: int, pool_overflow: int) -> int:
-    """The most connections that all instances hold together."""
-    return max_instances * connections_per_instance(workers, pool_size, pool_overflow)
-
-
 def idle_memory(workers: int, *, job_runner: bool) -> int:
     """MiB that an instance holds when nobody asks it anything."""
     return FIRST_WORKER + (workers - 1) * FURTHER_WORKER + (JOB_RUNNER if job_runner else 0)

@@ -62,13 +62,6 @@ TIER_2_REGIONS = frozenset(
 )
 """Cloud Run's dearer price group; unverified but for europe-west3."""
 
-BY_USE = (
-    "requests: $0.000024 per vCPU-second and $0.0000025 per GiB-second that they last, $0.40 per million",
-    "artifacts: $0.020 per GB and month, less in colder classes",
-    "data that leaves Google Cloud: $0.12 per GB",
-)
-"""What comes on top, by use, in the cheaper price group."""
-
 
 def monthly_estimate(deployment: Deployment) -> list[tuple[str, float]]:
     """What costs money whether or not it is used: item and US dollars a month, largest first, in cents."""

@@ -40,7 +40,6 @@ def test_connections_match_what_was_measured() -> None:
     """With a pool of 2 + 1 one worker held 8 under load at most; 2 workers with 3 + 1 held 18."""
     assert capacity.connections_per_instance(1, 2, 1) == 8
     assert capacity.connections_per_instance(2, 3, 1) == 18
-    assert capacity.connections_needed(3, 1, 2, 1) == 24
 
 
 def test_memory_is_never_less_than_what_was_measured() -> None:
