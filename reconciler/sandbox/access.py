@@ -48,7 +48,7 @@ def caller(world: World, visit: Visit) -> str:
         query = parse_qs(visit.target.partition("?")[2])
         token = (query.get("access_token") or query.get("oauth_token") or [""])[0]
         if not token:
-            return OPERATOR
+            return world.conditions.caller or OPERATOR
     member = world.identities.verify_access_token(token.strip())
     if member is None:
         raise _unauthenticated()

@@ -1,4 +1,4 @@
-"""The sandbox's own endpoints, /sandbox/v1/…: status, projects, identity, latency, stop."""
+"""The sandbox's own endpoints, /sandbox/v1/…: status, projects, identity, conditions, stop."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from reconciler.sandbox.conditions import Unusable
 from reconciler.sandbox.identities import OPERATOR
 from reconciler.sandbox.seeding import create_project
 from reconciler.sandbox.world import Visit, World
@@ -24,7 +25,8 @@ def answer(world: World, visit: Visit, source: str, stop: Callable[[], None]) ->
         ("GET", "status"): lambda _: (200, status(world, source)),
         ("POST", "projects"): lambda body: _project(world, body),
         ("POST", "identity"): lambda body: _identity(world, body),
-        ("POST", "latency"): lambda body: _latency(world, body),
+        ("GET", "conditions"): lambda _: (200, world.conditions.show()),
+        ("PUT", "conditions"): lambda body: _conditions(world, body),
         ("POST", "stop"): lambda _: (200, {"stopping": True}),
     }
     endpoint = endpoints.get((visit.method, path))
@@ -77,12 +79,12 @@ def _identity(world: World, body: dict[str, Any]) -> Reply:
     return 200, {"token": world.identities.mint_id_token(OPERATOR.partition(":")[2], audience)}
 
 
-def _latency(world: World, body: dict[str, Any]) -> Reply:
-    milliseconds = body.get("milliseconds")
-    if not isinstance(milliseconds, int | float) or not 0 <= milliseconds <= 60_000:
-        return 400, _error("milliseconds must be a number from 0 to 60000.")
-    world.latency["all"] = milliseconds / 1000
-    return 200, {"milliseconds": milliseconds}
+def _conditions(world: World, body: dict[str, Any]) -> Reply:
+    try:
+        world.conditions.replace(body)
+    except Unusable as error:
+        return 400, _error("; ".join(error.findings))
+    return 200, world.conditions.show()
 
 
 def _error(text: str) -> dict[str, Any]:

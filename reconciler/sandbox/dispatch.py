@@ -10,35 +10,50 @@ import json
 import pkgutil
 import re
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, cast
 from urllib.parse import parse_qsl
 
-from reconciler.sandbox import access, errors, partial, services, validation
+from reconciler.sandbox import access, errors, faults, partial, services, validation
+from reconciler.sandbox.conditions import AFTER, BEFORE, STALE
 from reconciler.sandbox.discovery import Catalog, Described, Document, Match
 from reconciler.sandbox.errors import ApiError
-from reconciler.sandbox.world import Answer, Content, Headers, Method, Request, Visit, World
+from reconciler.sandbox.journal import Logged
+from reconciler.sandbox.operations import CALLING
+from reconciler.sandbox.world import Answer, Content, CutOff, Headers, Method, Request, Visit, World
 
 MAX_BODY: Final = 32 << 20
 JSON: Final = ("Content-Type", "application/json; charset=UTF-8")
+HANG_SECONDS: Final = 600.0
+"""How long a hanging answer hangs before its connection breaks off; every client has given up by then."""
 _VERSION: Final = re.compile(r"^/(?:sql/)?v\d+[a-z0-9]*/")
 Methods = Mapping[tuple[str, str, str], Method]
 
 
-@dataclass(frozen=True)
-class Logged:
-    """One line of the request log."""
+@dataclass
+class _Exchange:
+    """One request on its way: what is known of it so far."""
 
-    http_method: str
-    path: str
-    api: str
-    method_id: str
-    status: int
-    milliseconds: float
-    caller: str
+    visit: Visit
+    match: Match | None = None
+    caller: str = ""
+    sent: Any = None
+    """The JSON body as it came."""
+    fault: str = ""
+
+    @property
+    def method(self) -> str:
+        """ "API.METHOD_ID", or "" where it is not known."""
+        return f"{self.match.method.api}.{self.match.method.method_id}" if self.match else ""
+
+    @property
+    def line(self) -> str:
+        """ "POST /v1/projects/p/secrets"."""
+        return f"{self.visit.method} {self.visit.target.partition('?')[0]}"
 
 
 @dataclass(frozen=True)
@@ -51,30 +66,79 @@ class Apis:
     strict: bool
     """Whether our own answers are held against Google's documents; a mismatch is a 500."""
     log: Callable[[Logged], None]
+    remembered: dict[str, Answer] = field(default_factory=dict[str, Answer])
+    """The last answer to each read, while the conditions may ask for a stale one."""
 
     def answer(self, visit: Visit) -> None:
         """Answer one API request."""
         started = time.perf_counter()
-        path = visit.target.partition("?")[0]
-        match, caller = None, ""
+        exchange = _Exchange(visit)
         try:
-            match = self._route(visit.method, path, visit.host)
-            caller = access.caller(self.world, visit)
-            answer = self._call(visit, match, caller)
+            answer = self._answered(exchange)
+        except CutOff:
+            self._log(exchange, started, Answer(0))
+            raise
+        if latency := self.world.conditions.latency:
+            time.sleep(latency)
+        self._log(exchange, started, answer)
+        _send(visit, answer)
+
+    def _answered(self, exchange: _Exchange) -> Answer:
+        try:
+            answer = self._under_conditions(exchange)
         except ApiError as error:
-            api = match.method.api if match else ""
+            api = exchange.match.method.api if exchange.match else ""
             answer = Answer(error.status, errors.body(api, error))
-        except (OSError, EOFError):
+        except (OSError, EOFError, CutOff):
             raise
         except Exception:
             traceback.print_exc()
-            answer = _fault(f"{visit.method} {path}")
-        if latency := self.world.latency.get("all"):
-            time.sleep(latency)
-        milliseconds = (time.perf_counter() - started) * 1000
+            answer = _fault(exchange.line)
+        if exchange.visit.method == "GET" and self.world.conditions.stale and not exchange.fault:
+            self.remembered[exchange.visit.target] = answer
+        return answer
+
+    def _under_conditions(self, exchange: _Exchange) -> Answer:
+        """The answer, or what the conditions of the day put in its place."""
+        visit, conditions = exchange.visit, self.world.conditions
+        match = exchange.match = self._route(visit.method, visit.target.partition("?")[0], visit.host)
+        CALLING.set((exchange.method, exchange.line))
+        exchange.caller = access.caller(self.world, visit)
+        fault = exchange.fault = conditions.fault(exchange.method, BEFORE, exchange.line)
+        if fault == "hang":
+            threading.Event().wait(HANG_SECONDS)
+        if fault in ("hang", "reset-before"):
+            raise CutOff
+        if fault:
+            return faults.answer(match.method.api, fault)
+        known = self.remembered.get(visit.target) if visit.method == "GET" else None
+        if known is not None:
+            exchange.fault = conditions.fault(exchange.method, (STALE,), exchange.line)
+            if exchange.fault:
+                return known
+        answer = self._call(exchange, match)
+        exchange.fault = conditions.fault(exchange.method, (AFTER,), exchange.line)
+        if exchange.fault:
+            raise CutOff
+        return answer
+
+    def _log(self, exchange: _Exchange, started: float, answer: Answer) -> None:
+        visit, match = exchange.visit, exchange.match
         api, method_id = (match.method.api, match.method.method_id) if match else ("", "")
-        self.log(Logged(visit.method, visit.target, api, method_id, answer.status, milliseconds, caller))
-        _send(visit, answer)
+        self.log(
+            Logged(
+                http_method=visit.method,
+                path=visit.target,
+                api=api,
+                method_id=method_id,
+                status=answer.status,
+                milliseconds=(time.perf_counter() - started) * 1000,
+                caller=exchange.caller,
+                request=exchange.sent,
+                answer=_json_of(answer),
+                fault=exchange.fault,
+            )
+        )
 
     def _route(self, http_method: str, path: str, host: str) -> Match:
         matches = self.catalog.route(http_method, path, host)
@@ -94,20 +158,23 @@ class Apis:
                 return lambda request: _operation(self.world, request)
         return None
 
-    def _call(self, visit: Visit, match: Match, caller: str) -> Answer:
-        method = match.method
+    def _call(self, exchange: _Exchange, match: Match) -> Answer:
+        visit, method = exchange.visit, match.method
         document = self.catalog.get(method.api, method.version)
         path, _, query = visit.target.partition("?")
         pairs = parse_qsl(query, keep_blank_values=True)
         params = _parameters(document, match, pairs)
-        raw, body = (b"", {}) if match.media else _body(visit, method)
+        raw, body = b"", {}
+        if not match.media:
+            raw, exchange.sent = _sent(visit)
+            body = validation.check_body(method, {} if exchange.sent is None else exchange.sent)
         request = Request(
             api=method.api,
             version=method.version,
             method_id=method.method_id,
             params=params,
             body=body,
-            caller=caller,
+            caller=exchange.caller,
             project=access.project(self.world, method, params),
             headers={name.lower(): value for name, value in visit.headers},
             host=visit.host,
@@ -119,11 +186,19 @@ class Apis:
             media=match.media,
             check_body=lambda sent: validation.check_body(method, sent),
         )
+        self._within_quota(document, request)
         access.check(self.world, document, request)
         implementation = self._implementation(method, path)
         if implementation is None:
             raise errors.not_emulated(visit.method, path)
         return self._shaped(method, request, implementation(request))
+
+    def _within_quota(self, document: Document, request: Request) -> None:
+        exceeded = self.world.conditions.exceeded(f"{request.api}.{request.method_id}", request.project)
+        if exceeded is not None:
+            known = self.world.projects.get(request.project)
+            number = known.number if known else request.project
+            raise faults.over_quota(document, number, request.http_method, exceeded)
 
     def _shaped(self, method: Described, request: Request, answer: Mapping[str, Any] | Answer) -> Answer:
         whole = answer if isinstance(answer, Answer) else Answer(200, answer)
@@ -178,12 +253,12 @@ def _parameters(document: Document, match: Match, pairs: list[tuple[str, str]]) 
     return validation.check_parameters(document, match.method, match.params, pairs)
 
 
-def _body(visit: Visit, method: Described) -> tuple[bytes, dict[str, Any]]:
+def _sent(visit: Visit) -> tuple[bytes, dict[str, Any] | None]:
     raw = visit.body.read(MAX_BODY + 1)
     if len(raw) > MAX_BODY:
         raise ApiError(413, "Request payload size exceeds the limit.", reason="uploadTooLarge")
     if not raw.strip():
-        return raw, validation.check_body(method, {})
+        return raw, None
     try:
         sent: Any = json.loads(raw)
     except ValueError as error:
@@ -191,7 +266,7 @@ def _body(visit: Visit, method: Described) -> tuple[bytes, dict[str, Any]]:
         raise ApiError(400, text, reason="parseError") from error
     if not isinstance(sent, dict):
         raise ApiError(400, "Invalid JSON payload received. Root element must be a message.")
-    return raw, validation.check_body(method, sent)
+    return raw, cast("dict[str, Any]", sent)
 
 
 def _base_url(visit: Visit) -> str:

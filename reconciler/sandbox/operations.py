@@ -4,6 +4,9 @@ A service registers what an operation does under a kind ("artifactregistry.creat
 and starts one with JSON arguments. An operation that was running when the sandbox died runs again at the next start,
 so a work function must be able to run twice.
 
+How long one takes, and whether it fails on Google's side, is asked for when it starts (`Pace`): its time passes before
+its work is done, so what a reader must see meanwhile is stored before `start`.
+
 Shapes: `longrunning` is google.longrunning.Operation (`done` left out while false; an error is a google.rpc.Status);
 `sql` is sql#operation (status PENDING, RUNNING, DONE; errors under `error.errors[]`).
 """
@@ -11,8 +14,11 @@ Shapes: `longrunning` is google.longrunning.Operation (`done` left out while fal
 from __future__ import annotations
 
 import threading
+import time
 import traceback
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from reconciler.sandbox.errors import ApiError, rpc
@@ -23,25 +29,58 @@ Progress = Callable[[Mapping[str, Any]], None]
 """Replaces the metadata of a longrunning operation, or merges fields into a sql operation."""
 Work = Callable[[Mapping[str, Any], Progress], Mapping[str, Any] | None]
 """(arguments, progress) -> the response of a longrunning operation, or extra fields of a sql one. Raises ApiError."""
+Undone = Callable[[Mapping[str, Any], ApiError], None]
+"""(arguments, error): leave what an operation was about as it is when Google fails half-way."""
 KIND: Final = "operation"
 LOCK: Final = "operation.lock"
+
+
+CALLING: ContextVar[tuple[str, str]] = ContextVar("CALLING", default=("", ""))
+"""What this thread answers: "API.METHOD_ID" and "POST /v1/…"."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How an operation will go: it takes *seconds*, and then ends with *error* in place of its work."""
+
+    seconds: float = 0.0
+    error: ApiError | None = None
+
+
+def at_once() -> Pace:
+    """The pace of a world in which nothing takes time or fails."""
+    return Pace()
 
 
 class Operations:
     """The operations of every API, by their full name. Names are unique over all APIs."""
 
-    def __init__(self, store: Store, now: Callable[[], str], output: str = "what it printed") -> None:
-        """*output* says where a person finds the sandbox's own failures, such as the path of its log."""
+    def __init__(
+        self,
+        store: Store,
+        now: Callable[[], str],
+        output: str = "what it printed",
+        pace: Callable[[], Pace] = at_once,
+    ) -> None:
+        """*output* says where a person finds the sandbox's own failures, such as the path of its log.
+
+        *pace* is asked at each start.
+        """
         self._store = store
         self._now = now
         self._output = output
+        self._pace = pace
+        self._stopping = threading.Event()
         self._work: dict[str, Work] = {}
+        self._undone: dict[str, Undone] = {}
         self._changed = threading.Condition()
         self._threads: set[threading.Thread] = set()
 
-    def register(self, kind: str, work: Work) -> None:
-        """Say what operations of *kind* do."""
+    def register(self, kind: str, work: Work, undone: Undone | None = None) -> None:
+        """Say what operations of *kind* do, and what is left where Google fails one in place of its work."""
         self._work[kind] = work
+        if undone is not None:
+            self._undone[kind] = undone
 
     def start(
         self,
@@ -68,6 +107,10 @@ class Operations:
             "lock": lock,
             "wire": first,
         }
+        pace = self._pace()
+        record["due"] = time.time() + pace.seconds
+        if pace.error is not None:
+            record["fails"] = {"message": pace.error.message, "reason": pace.error.reason}
         record["done"] = False
         with self._store.transaction():
             if lock and (other := self.running(lock)):
@@ -122,7 +165,11 @@ class Operations:
                 self._spawn(name)
 
     def join(self, seconds: float) -> None:
-        """Wait for the running operations, at most *seconds* for each: part of stopping in order."""
+        """Wait for the running operations, at most *seconds* for each: part of stopping in order.
+
+        One whose time is not over is left for the next start.
+        """
+        self._stopping.set()
         for thread in list(self._threads):
             thread.join(seconds)
 
@@ -150,10 +197,12 @@ class Operations:
         progress = self._progress(name, sql=sql)
         if sql:
             progress({"status": "RUNNING", "startTime": self._now()})
+        if self._stopping.wait(record.get("due", 0.0) - time.time()):
+            return
         error: ApiError | None = None
         answer: Mapping[str, Any] | None = None
         try:
-            answer = self._work[record["kind"]](record["arguments"], progress)
+            answer = self._do(record, progress)
         except ApiError as raised:
             error = raised
         except Exception as raised:
@@ -169,6 +218,15 @@ class Operations:
             self._store.update(KIND, name, close)
             if record["lock"]:
                 self._store.delete(LOCK, record["lock"])
+
+    def _do(self, record: Body, progress: Progress) -> Mapping[str, Any] | None:
+        kind, arguments = record["kind"], record["arguments"]
+        if "fails" not in record:
+            return self._work[kind](arguments, progress)
+        error = ApiError(500, record["fails"]["message"], reason=record["fails"]["reason"])
+        if kind in self._undone:
+            self._undone[kind](arguments, error)
+        raise error
 
     def _progress(self, name: str, *, sql: bool) -> Progress:
         def report(fields: Mapping[str, Any]) -> None:

@@ -5,18 +5,19 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
-import re
 import ssl
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, cast
 
-from reconciler.sandbox import admin, oauth, seeding, tls
-from reconciler.sandbox.dispatch import Apis, Logged, load_services
+from reconciler.sandbox import admin, faults, oauth, seeding, tls
+from reconciler.sandbox.conditions import Conditions
+from reconciler.sandbox.dispatch import Apis, load_services
 from reconciler.sandbox.errors import SandboxError, body, not_emulated
 from reconciler.sandbox.home import LOG, claim
 from reconciler.sandbox.identities import Identities
+from reconciler.sandbox.journal import Journal
 from reconciler.sandbox.operations import Operations
 from reconciler.sandbox.policies import Policies
 from reconciler.sandbox.projects import Projects
@@ -28,8 +29,6 @@ from reconciler.sandbox.world import Runtime, Visit, World, timestamp, utc_now
 FOLDERS: Final = ("objects", "images", "logs", "tls", "run", "keys")
 METADATA: Final = ("metadata.google.internal", "metadata", "169.254.169.254")
 LOCAL: Final = ("127.0.0.1", "localhost", "[::1]", "sandbox")
-_SECRET: Final = re.compile(r"(access_token|oauth_token|upload_id|key)=[^&]*")
-"""What stands in a query and lets its reader in."""
 CHECK: Final = "MLFLOW_RECONCILE_SANDBOX_CHECK"
 ENGINE: Final = "reconciler.sandbox.runtime.engine"
 
@@ -40,6 +39,7 @@ def build_world(home: Path, port: int) -> World:
         (home / folder).mkdir(mode=0o700, parents=True, exist_ok=True)
     _claim(home)
     store = Store(home / "state.db")
+    conditions = Conditions(store, utc_now)
 
     def now() -> str:
         return timestamp(utc_now())
@@ -51,7 +51,8 @@ def build_world(home: Path, port: int) -> World:
         projects=Projects(store, now),
         identities=Identities(store, home / "keys", utc_now),
         policies=Policies(store, lambda email: seeding.account_exists(store, email)),
-        operations=Operations(store, now, _output(home)),
+        operations=Operations(store, now, _output(home), lambda: faults.pace(conditions)),
+        conditions=conditions,
         listen=Listener,
     )
 
@@ -65,9 +66,9 @@ class Server:
         self._stop = threading.Event()
         self._source = fingerprint()
         self._authority = tls.Authority(world.home / "tls")
-        self._log = (world.home / "logs" / "requests.jsonl").open("a", buffering=1)
+        journal = Journal(world.home / "logs", world.now)
         catalog, methods = load_services(world)
-        self._apis = Apis(world, catalog, methods, strict, self._write_log)
+        self._apis = Apis(world, catalog, methods, strict, journal.write)
 
     def serve(self, ready: Callable[[], None]) -> None:
         """Open the port, bring up what should run, call *ready*, and serve until stopped.
@@ -130,11 +131,6 @@ class Server:
 
     def _tunnel(self, host: str, port: int) -> ssl.SSLContext | None:
         return self._authority.context(host) if port == 443 and tls.serves(host) else None
-
-    def _write_log(self, line: Logged) -> None:
-        entry: dict[str, Any] = {"time": self._world.now(), **vars(line)}
-        entry["path"] = _SECRET.sub(r"\1=…", entry["path"])
-        self._log.write(json.dumps(entry) + "\n")
 
 
 def _claim(home: Path) -> None:

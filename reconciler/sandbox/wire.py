@@ -11,6 +11,7 @@ import contextlib
 import io
 import socket
 import ssl
+import struct
 import threading
 import traceback
 from collections.abc import Callable, Generator, Iterator
@@ -20,7 +21,7 @@ from typing import BinaryIO, cast
 from urllib.parse import urlsplit
 
 from reconciler.sandbox.incoming import Body, Head, Malformed, read_head
-from reconciler.sandbox.world import Accept, Content, Headers, Visit
+from reconciler.sandbox.world import Accept, Content, CutOff, Headers, Visit
 
 Tunnel = Callable[[str, int], "ssl.SSLContext | None"]
 """(host, port) of a CONNECT -> the TLS to speak with it, or None to refuse."""
@@ -113,6 +114,10 @@ class Listener:
         visit = _visit(connection, head, body, respond)
         try:
             self._accept(visit)
+        except CutOff:
+            # Without lingering, closing sends a reset in place of an orderly end.
+            connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            return False
         except (OSError, EOFError):
             return False
         except Exception:

@@ -19,11 +19,12 @@ The runtime is a module `runtime/engine.py` with `def open_runtime(world: World)
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
+from reconciler.sandbox.conditions import Conditions
 from reconciler.sandbox.identities import Identities
 from reconciler.sandbox.operations import Operations
 from reconciler.sandbox.policies import Policies
@@ -79,6 +80,10 @@ class Answer:
 
 
 Method = Callable[[Request], Mapping[str, Any] | Answer]
+
+
+class CutOff(Exception):
+    """The connection breaks off (a TCP reset) in place of an answer."""
 
 
 class Respond(Protocol):
@@ -175,13 +180,13 @@ class World:
     identities: Identities
     policies: Policies
     operations: Operations
+    conditions: Conditions
+    """How this Google Cloud behaves today: what takes time, fails or is forbidden."""
     listen: Listen
     """Serve a further port of 127.0.0.1 (0: any free one) with the same HTTP code: one Visit per request.
     Raises OSError where the port is taken."""
     clock: Callable[[], datetime] = utc_now
     runtime: Runtime | None = None
-    latency: dict[str, float] = field(default_factory=dict[str, float])
-    """Seconds added to every API answer, under the key "all"; set through POST /sandbox/v1/latency."""
 
     def now(self) -> str:
         """The time as Google writes it: 2026-01-31T10:00:00.123456Z."""

@@ -218,14 +218,6 @@ def test_a_body_that_is_no_json_is_refused(cloud: Cloud) -> None:
     assert cloud.post("/v1/projects/{P}:getIamPolicy", raw=b"{").status == 400
 
 
-def test_latency_can_be_set(fresh: Cloud) -> None:
-    """Every API answer takes that much longer until it is set back."""
-    own = new_project(fresh.port)
-    assert own.post("/sandbox/v1/latency", {"milliseconds": -1}).status == 400
-    own.ok("POST", "/sandbox/v1/latency", {"milliseconds": 1})
-    assert own.ok("POST", "/sandbox/v1/latency", {"milliseconds": 0}) == {"milliseconds": 0}
-
-
 def test_two_activations_at_once_are_one_too_many_where_they_take_time(fresh: Cloud) -> None:
     """The later call is refused while the earlier one goes on, and is taken once that is over."""
     path = "/v1/projects/{P}/services/"
@@ -233,12 +225,12 @@ def test_two_activations_at_once_are_one_too_many_where_they_take_time(fresh: Cl
     def enable(api: str) -> Answered:
         return fresh.post(f"{path}{api}.googleapis.com:enable")
 
-    fresh.ok("POST", "/sandbox/v1/latency", {"milliseconds": 1000})
+    fresh.ok("PUT", "/sandbox/v1/conditions", {"operations": {"serviceusage.*": 1}})
     try:
         with ThreadPoolExecutor() as pool:
             first, second = sorted(pool.map(enable, ("run", "dns")), key=lambda one: one.status)
     finally:
-        fresh.ok("POST", "/sandbox/v1/latency", {"milliseconds": 0})
+        fresh.ok("PUT", "/sandbox/v1/conditions", {})
     assert (first.status, second.status) == (200, 400)
     assert second.error["status"] == "FAILED_PRECONDITION"
     assert "Another activation or deactivation is in progress" in second.error["message"]
@@ -249,7 +241,7 @@ def test_two_activations_at_once_are_one_too_many_where_they_take_time(fresh: Cl
 
 
 def test_activations_that_take_no_time_are_never_in_each_others_way(fresh: Cloud) -> None:
-    """Without latency any number of them may be sent at once."""
+    """Where no time is asked for, any number of them may be sent at once."""
     apis = ("run", "dns", "iap", "pubsub", "sqladmin", "vpcaccess")
     paths = [f"/v1/projects/{{P}}/services/{api}.googleapis.com:enable" for api in apis]
     with ThreadPoolExecutor() as pool:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import time
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from reconciler.sandbox.errors import ApiError
-from reconciler.sandbox.operations import Busy
+from reconciler.sandbox.operations import CALLING, Busy
 from reconciler.sandbox.paging import listed
 from reconciler.sandbox.world import Method, Request, World
 
@@ -158,7 +157,8 @@ def _start(
     world: World, kind: str, name: str, arguments: Mapping[str, Any], number: str
 ) -> Mapping[str, Any]:
     """Begin an operation; while it takes time, the project has no second one. Raises ApiError 400 for that."""
-    slow = bool(world.latency.get("all"))
+    # Operations that take no time are never in each other's way.
+    slow = world.conditions.seconds(CALLING.get()[0]) > 0
     lock = f"serviceusage/{arguments['project']}" if slow else ""
     try:
         return world.operations.start(kind, name, arguments, wire=_metadata(arguments, number), lock=lock)
@@ -169,13 +169,7 @@ def _start(
         raise ApiError(400, text, rpc_status="FAILED_PRECONDITION", reason="failedPrecondition") from error
 
 
-def _take_time(world: World) -> None:
-    # An operation takes as long as every answer does: none at all, unless the latency was set.
-    time.sleep(world.latency.get("all", 0.0))
-
-
 def _do_enable(world: World, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-    _take_time(world)
     world.projects.enable(arguments["project"], with_dependencies(arguments["services"]))
     return _enabled(world, arguments)
 
@@ -213,7 +207,6 @@ def _disable(world: World, request: Request) -> Mapping[str, Any]:
 
 
 def _do_disable(world: World, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-    _take_time(world)
     for service in arguments["services"]:
         if world.projects.enabled(arguments["project"], service):
             world.projects.disable(arguments["project"], service)

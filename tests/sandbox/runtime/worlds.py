@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from reconciler.sandbox.conditions import Conditions
 from reconciler.sandbox.identities import Identities
 from reconciler.sandbox.operations import Operations
 from reconciler.sandbox.policies import Policies
@@ -27,6 +28,7 @@ def make_world(home: Path) -> World:
         identities=Identities(store, home / "keys", utc_now),
         policies=Policies(store, lambda _: True),
         operations=Operations(store, lambda: "2026-01-01T00:00:00Z"),
+        conditions=Conditions(store, utc_now),
         listen=Listener,
     )
 

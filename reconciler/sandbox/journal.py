@@ -1,0 +1,107 @@
+"""The request log: one JSON line for each API call with what was sent and answered, secrets masked.
+
+Lines hold "time", "caller", "http_method", "path", "api", "method_id", "status" (0 where no answer was given),
+"milliseconds", "request" and "answer" (JSON bodies, null where there is none), and "fault" where one was injected.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final, cast
+
+NAME: Final = "requests.jsonl"
+OLDER: Final = "requests.1.jsonl"
+LARGEST_FILE: Final = 64 << 20
+"""Bytes after which the file is put aside; the one put aside before is dropped."""
+LARGEST_BODY: Final = 64 << 10
+MASK: Final = "…"
+_IN_QUERY: Final = re.compile(r"((?:access_token|oauth_token|upload_id|key|X-Goog-Signature)=)[^&]*")
+_IN_TEXT: Final = re.compile(r"(://[^:/@\s]+:)[^@/\s]+(@)|((?:Bearer|Basic) )\S+")
+_SECRET: Final = re.compile(
+    r"(?i)^(.*password|.*private_?key(_?data)?|.*token|.*secret(_?key)?|id_?token|signed_?(blob|jwt)|sensitive_?labels)$"
+)
+"""Keys, and names of environment variables, whose value is for its owner alone."""
+_PLAIN: Final = frozenset({"nextPageToken", "pageToken", "secret", "syncToken"})
+"""Keys that look like it and hold none: a Secret Manager reference names a secret, it does not tell it."""
+
+
+@dataclass(frozen=True)
+class Logged:
+    """One API call."""
+
+    http_method: str
+    path: str
+    api: str
+    method_id: str
+    status: int
+    milliseconds: float
+    caller: str
+    request: Any = None
+    answer: Any = None
+    fault: str = ""
+
+
+class Journal:
+    """Writes the log of one sandbox into *folder*; may be called from any thread."""
+
+    def __init__(self, folder: Path, now: Callable[[], str]) -> None:
+        self._path = folder / NAME
+        self._now = now
+        self._lock = threading.Lock()
+        self._file = self._path.open("a", buffering=1)
+
+    def write(self, call: Logged) -> None:
+        """Keep one call."""
+        entry = {"time": self._now(), **asdict(call)}
+        entry["path"] = _IN_QUERY.sub(rf"\1{MASK}", call.path)
+        entry["milliseconds"] = round(call.milliseconds, 1)
+        entry["request"], entry["answer"] = _short(masked(call.request)), _short(masked(call.answer))
+        if not call.fault:
+            del entry["fault"]
+        text = json.dumps(entry) + "\n"
+        with self._lock:
+            self._file.write(text)
+            if self._file.tell() > LARGEST_FILE:
+                self._turn()
+
+    def _turn(self) -> None:
+        self._file.close()
+        self._path.replace(self._path.with_name(OLDER))
+        self._file = self._path.open("a", buffering=1)
+
+
+def masked(value: Any) -> Any:
+    """A JSON value without what only its owner may know."""
+    if isinstance(value, dict):
+        whole = cast("dict[str, Any]", value)
+        variable = str(whole.get("name", "")) if "value" in whole else ""
+        return {key: _field(key, inner, variable) for key, inner in whole.items()}
+    if isinstance(value, list):
+        return [masked(one) for one in cast("list[Any]", value)]
+    if isinstance(value, str):
+        return _IN_TEXT.sub(
+            lambda found: f"{found[1]}{MASK}{found[2]}" if found[1] is not None else f"{found[3]}{MASK}",
+            value,
+        )
+    return value
+
+
+def _field(key: str, value: Any, variable: str) -> Any:
+    if key == "payload":
+        # A secret version's data, or what is to be signed.
+        return MASK if isinstance(value, str) else dict.fromkeys(cast("dict[str, Any]", value or {}), MASK)
+    holds = _SECRET.match(key) and key not in _PLAIN
+    told = key == "value" and _SECRET.match(variable)
+    if (holds or told) and value not in (None, ""):
+        return dict.fromkeys(cast("dict[str, Any]", value), MASK) if isinstance(value, dict) else MASK
+    return masked(value)
+
+
+def _short(value: Any) -> Any:
+    size = len(json.dumps(value)) if value is not None else 0
+    return value if size <= LARGEST_BODY else f"({size} bytes)"
