@@ -1,0 +1,105 @@
+"""What a comparison does not look at: values that are random or that the recordings' authors rewrote.
+
+A rule names fields, the shape that the value must have on both sides, and the reason. It never hides that a field is
+there or not: presence is always compared.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any, Final
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Values of the fields that match *field* are equal where both match *shape*."""
+
+    field: str
+    """A pattern over "service kind field.path"; list indices are left out of the path."""
+    shape: str
+    reason: str
+
+
+TIME: Final = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)"
+ANY: Final = r"(?s).+"
+NUMBER: Final = r"\d+"
+
+HIDDEN: Final = (
+    Rule("* *Time", TIME, "a time of that day; the authors made all of them 2024-04-01"),
+    Rule("* creationTimestamp", TIME, "a time of that day"),
+    Rule("* updated", TIME, "a time of that day"),
+    Rule("* timeCreated", TIME, "a time of that day"),
+    Rule("* etag", ANY, "a hash that Google does not explain; the authors made them abcdef0123A="),
+    Rule("* *.etag", ANY, "a hash that Google does not explain"),
+    Rule("* *ingerprint", ANY, "a hash that Google does not explain"),
+    Rule("* *Fingerprint*", ANY, "a hash that Google does not explain"),
+    Rule("compute * id", NUMBER, "assigned at random"),
+    Rule("compute * targetId", r"\d+|\$\{\w+\}", "assigned at random"),
+    Rule("compute * user", r".+@.+", "who called; the authors put user@example.com"),
+    Rule("cloudsql * user", r".+@.+", "who called"),
+    Rule("run * creator", r".+@.+", "who called"),
+    Rule("run * lastModifier", r".+@.+", "who called"),
+    Rule("iam * uniqueId", NUMBER, "assigned at random"),
+    Rule("iam * oauth2ClientId", NUMBER, "assigned at random"),
+    Rule("serviceusage * uniqueId", NUMBER, "assigned at random"),
+    Rule("* uid", ANY, "assigned at random"),
+    Rule("* *.uid", ANY, "assigned at random"),
+    Rule("cloudsql * settings.settingsVersion", NUMBER, "the authors wrote 123 everywhere"),
+    Rule("cloudsql * serverCaCert.*", ANY, "a certificate is made for each instance"),
+    Rule(
+        "cloudsql * ipAddresses.ipAddress", ANY, "an address out of Google's ranges; the authors put 10.1.2.3"
+    ),
+    Rule("cloudsql * dnsName", ANY, "has the instance's random number in it"),
+    Rule("cloudsql * gceZone", r"[a-z]+-[a-z]+\d+-[a-f]", "Google picks a zone of the region"),
+    Rule("cloudsql * secondaryGceZone", r"[a-z]+-[a-z]+\d+-[a-f]", "Google picks a zone of the region"),
+    Rule("cloudsql * settings.backupConfiguration.startTime", r"\d\d:\d\d", "Google picks an hour at random"),
+    Rule("storage buckets *id", ANY, "the authors made it zeros"),
+    Rule("storage * generation", NUMBER, "a time in microseconds"),
+    Rule(
+        "compute networks peerings.network",
+        r".+/networks/servicenetworking",
+        "the producer's project is random",
+    ),
+    Rule("compute networks peerings.stateDetails", r"\[.+\]: Connected\.", "has a time in it"),
+)
+
+
+def hidden(where: str, recorded: Any, actual: Any) -> bool:
+    """Whether a rule takes two values for equal; *where* is "service kind field.path"."""
+    return any(
+        fnmatchcase(where, rule.field)
+        and isinstance(recorded, str | int)
+        and type(recorded) is type(actual)
+        and re.fullmatch(rule.shape, str(recorded)) is not None
+        and re.fullmatch(rule.shape, str(actual)) is not None
+        for rule in HIDDEN
+    )
+
+
+REWRITTEN: Final = (
+    # The authors made v1 of beta in paths, selfLink and targetLink, and left the other links as they were.
+    (r"https://www\.googleapis\.com/compute/(v1|beta)/", "https://www.googleapis.com/compute/v1/"),
+)
+
+
+def same_text(recorded: str) -> str:
+    """A recorded text without what its authors rewrote in one place and not in another."""
+    for pattern, plain in REWRITTEN:
+        recorded = re.sub(pattern, plain, recorded)
+    return recorded
+
+
+UNORDERED: Final = {
+    "resourcemanager * bindings": "IAM keeps no order",
+    "resourcemanager * bindings.members": "IAM keeps no order",
+    "iam * bindings": "IAM keeps no order",
+    "iam * bindings.members": "IAM keeps no order",
+    "storage * items": "ACLs have no order",
+}
+
+
+def unordered(where: str) -> bool:
+    """Whether the order of a list means nothing."""
+    return any(fnmatchcase(where, pattern) for pattern in UNORDERED)

@@ -1,0 +1,114 @@
+"""What the authors' placeholders stand for in this replay.
+
+`${projectId}`, `${projectNumber}` and `${uniqueId}` are fixed per take. `${operationID}` is the operation that the take
+started last. The others (`${networkID}`, `${jobID}`, `${alertPolicyID}` …) hide a resource's name or number: the name
+is read where the recording shows it in plain text (a link, an error's message), and what a server assigned is learned
+from the real answer, at the place where the recorded one has the placeholder.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from tests.conformance.recordings import Row, fields_of
+
+FREE: Final = re.compile(r"\$\{(\w+)\}")
+ORGANIZATION: Final = "123456789012"
+
+
+@dataclass
+class Bindings:
+    """The values of one take."""
+
+    rows: Sequence[Row]
+    project: str
+    number: str
+    unique: str
+    operations: dict[str, str] = field(default_factory=dict[str, str])
+    """By service: the id of the operation that was started last."""
+    learned: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+    """By placeholder: what the sandbox assigned, the newest last."""
+
+    def fill(self, text: str) -> str:
+        """*text* with what is fixed; other placeholders stay."""
+        fixed = {
+            "projectId": self.project,
+            "projectNumber": self.number,
+            "uniqueId": self.unique,
+            "organizationID": ORGANIZATION,
+        }
+        return FREE.sub(lambda found: fixed.get(found[1], found[0]), text)
+
+    def resolve(self, text: str, index: int) -> str:
+        """*text* of the request of row *index*, with every placeholder replaced."""
+        row = self.rows[index]
+
+        def value(found: re.Match[str]) -> str:
+            name = found[1]
+            if name == "operationID":
+                return self.operations.get(row.service, "none-was-started")
+            before = re.search(r"(\w+)/$", text[: found.start()])
+            collection = before[1] if before else ""
+            return self._name(name, collection, index)
+
+        return self.fill(FREE.sub(value, self.fill(text)))
+
+    def learn(self, row: Row, answer: Any) -> None:
+        """Remember what the sandbox assigned where the recorded answer has a placeholder in `name`."""
+        name = str(fields_of(row.answer).get("name", ""))
+        real = str(fields_of(answer).get("name", ""))
+        found = re.search(r"\$\{(\w+)\}$", name)
+        if found is None or found[1] in ("operationID", "projectId", "uniqueId", "projectNumber"):
+            return
+        known = self.learned.setdefault(found[1], [])
+        if (last := real.rpartition("/")[2]) not in known:
+            known.append(last)
+
+    def forget(self, row: Row, path: str) -> None:
+        """A resource is gone: the one made before it is the newest again."""
+        for placeholder in FREE.findall(row.path):
+            known = self.learned.get(placeholder, [])
+            if (last := path.rpartition("/")[2]) in known:
+                known.remove(last)
+
+    def _name(self, placeholder: str, collection: str, index: int) -> str:
+        # Own answer, what was assigned, what was said before (newest first), what will be said.
+        own = next(_names(self.rows[index], collection, placeholder), None)
+        if own is not None:
+            return own
+        if known := self.learned.get(placeholder):
+            return known[-1]
+        for row in (*reversed(self.rows[:index]), *self.rows[index + 1 :]):
+            for name in _names(row, collection, placeholder):
+                return name
+        return f"{placeholder.lower().removesuffix('id')}-{self.unique}"
+
+
+def _names(row: Row, collection: str, placeholder: str) -> Iterator[str]:
+    """The plain names that a row shows of a resource of *collection* ("networks"), or of what the placeholder says."""
+    stem = placeholder.removesuffix("ID").removesuffix("y")
+    wanted = re.escape(collection) if collection else rf"{stem}\w*"
+    text = json.dumps(row.answer) + json.dumps(row.body)
+    plain = r"""((?:[^/"'\s?$:]|\$\{(?:uniqueId|projectId)\})+)"""
+    for found in re.finditer(rf"/{wanted}/{plain}(?=[\"'?:\s])", text):
+        yield found[1]
+    body = fields_of(row.body)
+    if (
+        row.method == "POST"
+        and row.path.endswith(f"/{collection}")
+        and "$" not in str(body.get("name", "$"))[:1]
+    ):
+        yield str(body["name"])
+    name = str(fields_of(row.answer).get("name", ""))
+    if (
+        f"/{collection}/" in row.path
+        and row.method == "GET"
+        and name
+        and "/" not in name
+        and "ID}" not in name
+    ):
+        yield name

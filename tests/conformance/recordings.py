@@ -1,0 +1,99 @@
+"""Recordings of the real APIs, as rows: what was asked and what was answered.
+
+A recording is a JSON Lines file; a line is
+    {"service", "kind", "case", "seq", "provenance": {"commit"},
+     "request": {"method", "url", "path", "query", "body"}, "response": {"status", "body"}}
+`seq` is the order within one recording of a case. A case recorded more than once appears under more than one commit;
+each of these is a *take*, and each take is replayed in a project of its own.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+
+@dataclass(frozen=True)
+class Row:
+    """One request and its recorded answer."""
+
+    service: str
+    kind: str
+    case: str
+    take: str
+    """Which recording of the case: the commit that brought it."""
+    seq: int
+    method: str
+    host: str
+    path: str
+    query: Mapping[str, str]
+    body: Any
+    status: int
+    answer: Any
+    """The recorded JSON body; None where it was empty."""
+
+    @property
+    def api(self) -> str:
+        """ "service kind", as the report groups rows."""
+        return f"{self.service} {self.kind}"
+
+    def __str__(self) -> str:
+        """How differences name a row."""
+        return f"{self.case.partition(chr(9))[0]} {self.seq} {self.method} {self.path}"
+
+
+@dataclass(frozen=True)
+class Take:
+    """One recording of one case, in order."""
+
+    case: str
+    name: str
+    rows: Sequence[Row]
+
+
+def read(folder: Path) -> list[Row]:
+    """Every row of every `*.jsonl` in *folder*; raises ValueError naming the line that is no row."""
+    rows: list[Row] = []
+    for path in sorted(folder.glob("*.jsonl")):
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            try:
+                rows.append(_row(json.loads(line)))
+            except (KeyError, TypeError, ValueError) as error:
+                raise ValueError(f"{path.name}:{number} is no recorded row: {error!r}") from error
+    return rows
+
+
+def takes(rows: Iterable[Row]) -> list[Take]:
+    """The rows by case and take, each in the order of `seq`; cases in the order of their names."""
+    grouped: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        grouped.setdefault((row.case, row.take), []).append(row)
+    ordered = sorted(grouped.items())
+    return [Take(case, name, sorted(found, key=lambda row: row.seq)) for (case, name), found in ordered]
+
+
+def fields_of(value: Any) -> dict[str, Any]:
+    """A JSON object, or {} for anything else."""
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+
+
+def _row(line: Mapping[str, Any]) -> Row:
+    request, response = line["request"], line["response"]
+    return Row(
+        service=line["service"],
+        kind=line["kind"],
+        case=line["case"],
+        take=str(line.get("provenance", {}).get("commit", "")),
+        seq=int(line["seq"]),
+        method=request["method"],
+        host=urlsplit(str(request["url"])).netloc,
+        path=request["path"],
+        query=dict(request.get("query") or {}),
+        body=request.get("body"),
+        status=int(response["status"]),
+        answer=response.get("body") or None,
+    )

@@ -1,0 +1,164 @@
+"""Replays takes: each in a project of its own, row after row, and says what was different."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, cast
+
+from tests.conformance import given
+from tests.conformance.cloud import Got, Sandbox, token
+from tests.conformance.compare import Difference, differences
+from tests.conformance.placeholders import Bindings
+from tests.conformance.recordings import Row, Take, fields_of
+
+PATIENCE: Final = 90.0
+"""Seconds that an operation may take before its last answer is compared as it is."""
+PAUSE: Final = 0.02
+VERSIONED: Final = frozenset({"etag", "fingerprint", "labelFingerprint", "settingsVersion"})
+"""Fields of a request that must be what the server said last; the authors rewrote them."""
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One row after its replay."""
+
+    row: Row
+    differences: Sequence[Difference]
+    given: Sequence[str] = ()
+    """What the runner had to make before the row could be asked."""
+
+
+def replay(sandbox: Sandbox, take: Take, other_takes: Sequence[Take] = ()) -> list[Compared]:
+    """Replay *take*; other takes of the same case say how what it begins with was made."""
+    unique = token()
+    project, number = sandbox.project(f"conform-{unique}")
+    bindings = Bindings(take.rows, project, number, unique)
+    givens = given.Givens(sandbox, bindings, [one.rows for one in other_takes])
+    run = _Run(sandbox, bindings, take, givens)
+    givens.begin()
+    try:
+        return [run.one(index) for index in range(len(take.rows))]
+    finally:
+        givens.end()
+
+
+@dataclass
+class _Run:
+    sandbox: Sandbox
+    bindings: Bindings
+    take: Take
+    givens: given.Givens
+    pending: tuple[str, str] | None = None
+    """Host and path of the operation under way."""
+
+    def one(self, index: int) -> Compared:
+        row = self.take.rows[index]
+        about_operation = "/operations/" in row.path
+        if not about_operation:
+            self._settle()
+        path = self.bindings.resolve(row.path, index)
+        query = {key: self.bindings.resolve(value, index) for key, value in row.query.items()}
+        body = self._resolved(row.body, index)
+        made = [] if about_operation else self.givens.before(index, path, query, body)
+        if fields := fields_of(body):
+            body = self._versioned(row, path, fields)
+        got = self._ask(row, path, query, body)
+        if about_operation and done(row.answer):
+            got = self._until_done(row.host, path, query, got)
+            self.pending = None
+        self._note(row, path, got)
+        return Compared(row, differences(row, got, self.bindings.fill), made)
+
+    def _ask(self, row: Row, path: str, query: Mapping[str, str], body: Any) -> Got:
+        return self.sandbox.call(row.method, row.host, path, query, body)
+
+    def _resolved(self, value: Any, index: int) -> Any:
+        if isinstance(value, str):
+            return self.bindings.resolve(value, index)
+        if isinstance(value, list):
+            return [self._resolved(item, index) for item in cast("list[Any]", value)]
+        if isinstance(value, dict):
+            items = cast("dict[str, Any]", value).items()
+            return {self.bindings.resolve(key, index): self._resolved(item, index) for key, item in items}
+        return value
+
+    def _versioned(self, row: Row, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        if not _mentions(body):
+            return body
+        if path.endswith(":setIamPolicy"):
+            asked = path.removesuffix(":setIamPolicy") + ":getIamPolicy"
+            live = self.sandbox.call("POST", row.host, asked, {}, {"options": {"requestedPolicyVersion": 3}})
+            return {**body, "policy": _live(body["policy"], live.body)}
+        live = self.sandbox.call("GET", row.host, re.sub(r"[/:]set\w+$", "", path))
+        return _live(body, live.body)
+
+    def _note(self, row: Row, path: str, got: Got) -> None:
+        body = fields_of(got.body)
+        if got.status == 200 and is_operation(body):
+            name = str(body["name"])
+            self.bindings.operations[row.service] = name.rpartition("operations/")[2]
+            if not done(body):
+                self.pending = (row.host, operation_path(row, body))
+        elif got.status == 200:
+            self.bindings.learn(row, body)
+        if row.method == "DELETE" and got.status < 300:
+            self.bindings.forget(row, path)
+
+    def _settle(self) -> None:
+        """Wait for the operation under way: the recordings leave the polls out."""
+        if self.pending is not None:
+            host, path = self.pending
+            self.pending = None
+            self._until_done(host, path, {}, self.sandbox.call("GET", host, path))
+
+    def _until_done(self, host: str, path: str, query: Mapping[str, str], got: Got) -> Got:
+        until = time.monotonic() + PATIENCE
+        while got.status == 200 and not done(got.body) and time.monotonic() < until:
+            time.sleep(PAUSE)
+            got = self.sandbox.call("GET", host, path, query)
+        return got
+
+
+def is_operation(body: Mapping[str, Any]) -> bool:
+    """Whether an answer is a long-running operation, of any API."""
+    if str(body.get("kind", "")).endswith("#operation"):
+        return True
+    return "operations/" in str(body.get("name", "")) or ("done" in body and "name" in body)
+
+
+def done(body: Any) -> bool:
+    """Whether an operation says that it is done."""
+    fields = fields_of(body)
+    return bool(fields.get("done")) or fields.get("status") == "DONE"
+
+
+def operation_path(row: Row, body: Mapping[str, Any]) -> str:
+    """Where the operation that a row started is read."""
+    if link := body.get("selfLink"):
+        return re.sub(r"^https://[^/]+", "", str(link))
+    version = row.path.split("/")[1]
+    return f"/{version}/{body['name']}"
+
+
+def _mentions(body: Mapping[str, Any]) -> bool:
+    return any(
+        (key in VERSIONED and value) or (isinstance(value, dict) and _mentions(cast("dict[str, Any]", value)))
+        for key, value in body.items()
+    )
+
+
+def _live(body: Mapping[str, Any], live: Any) -> dict[str, Any]:
+    """*body* with the versions that *live*, the resource as it is, has at the same places."""
+    now = fields_of(live)
+    changed: dict[str, Any] = {}
+    for key, value in body.items():
+        if key in VERSIONED and value and key in now:
+            changed[key] = now[key]
+        elif isinstance(value, dict):
+            changed[key] = _live(cast("dict[str, Any]", value), now.get(key))
+        else:
+            changed[key] = value
+    return changed

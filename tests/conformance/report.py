@@ -1,0 +1,80 @@
+"""The figures: per API and kind, how many pairs were compared, and how they came out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from tests.conformance.excuses import Excuse, excuse
+from tests.conformance.replay import Compared
+
+EQUAL, EXCUSED, DIFFERENT, LEFT_OUT = "equal", "excused", "different", "left out"
+
+
+@dataclass
+class Figures:
+    """What came of every row."""
+
+    excuses: Sequence[Excuse]
+    counts: dict[str, Counter[str]] = field(default_factory=dict[str, Counter[str]])
+    cases: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
+    used: set[Excuse] = field(default_factory=set[Excuse])
+    lines: list[str] = field(default_factory=list[str])
+    """Every difference, one a line."""
+
+    def add(self, compared: Compared) -> str:
+        """Count one row; how it came out."""
+        row = compared.row
+        self.cases.setdefault(row.api, set()).add(row.case)
+        outcome = EQUAL
+        for difference in compared.differences:
+            found = excuse(self.excuses, row, difference)
+            if found is None:
+                outcome = DIFFERENT
+                self.lines.append(f"{row}: {difference}")
+            else:
+                self.used.add(found)
+                outcome = EXCUSED if outcome == EQUAL else outcome
+        self.counts.setdefault(row.api, Counter())[outcome] += 1
+        return outcome
+
+    def leave_out(self, api: str, case: str) -> None:
+        """Count one row that is not replayed."""
+        self.cases.setdefault(api, set()).add(case)
+        self.counts.setdefault(api, Counter())[LEFT_OUT] += 1
+
+    def unused(self) -> list[Excuse]:
+        """Excuses that excused nothing: they are to go."""
+        return [one for one in self.excuses if one not in self.used]
+
+    @property
+    def total(self) -> Counter[str]:
+        """Over every kind."""
+        return sum(self.counts.values(), Counter[str]())
+
+
+def table(figures: Figures) -> list[str]:
+    """The figures as lines of text."""
+    form = "{:<36}{:>7}{:>8}{:>8}{:>9}{:>11}{:>10}"
+    lines = [form.format("API and kind", "cases", "pairs", "equal", "excused", "different", "left out")]
+    for api in sorted(figures.counts):
+        lines.append(form.format(api, len(figures.cases[api]), *_numbers(figures.counts[api])))
+    cases: set[str] = set[str]().union(*figures.cases.values())
+    lines.append(form.format("total", len(cases), *_numbers(figures.total)))
+    compared = _compared(figures.total)
+    if compared:
+        parts = [f"{figures.total[what]} {what} ({figures.total[what] / compared:.1%})" for what in _OUTCOMES]
+        lines.append(f"Of {compared} pairs compared: {', '.join(parts)}.")
+    return lines
+
+
+_OUTCOMES = (EQUAL, EXCUSED, DIFFERENT)
+
+
+def _compared(counts: Counter[str]) -> int:
+    return sum(counts[outcome] for outcome in _OUTCOMES)
+
+
+def _numbers(counts: Counter[str]) -> tuple[int, ...]:
+    return (_compared(counts), *(counts[outcome] for outcome in _OUTCOMES), counts[LEFT_OUT])
