@@ -6,7 +6,7 @@ import json
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import click
 
@@ -36,12 +36,20 @@ def command() -> None:
 @click.option(
     "--port", type=click.IntRange(1, 65535), help="The port to listen on; remembered. Default 9470."
 )
-def start(port: int | None) -> None:
+@click.option(
+    "--realistic",
+    type=click.FloatRange(0),
+    metavar="SPEED-UP",
+    help="Let work take as long as on Google Cloud, divided by this; 0 ends it. Remembered.",
+)
+def start(port: int | None, realistic: float | None) -> None:
     """Start the sandbox in the background, if it does not run."""
-    from reconciler.sandbox import control
+    from reconciler.sandbox import control, tuning
 
     with _explained():
         started = control.start(port=port)
+        if realistic is not None:
+            tuning.hasten(realistic)
     running = started.running
     word = "runs already" if started.already else "runs"
     click.echo(f"The sandbox {word} at {running.endpoint} (pid {running.pid}, state in {running.home}).")
@@ -102,3 +110,68 @@ def reset(yes: bool) -> None:
     with _explained():
         control.reset()
     click.echo("The sandbox is empty.")
+
+
+@command.command()
+@click.argument("file", type=click.File(), required=False)
+@click.option("--clear", is_flag=True, help="Everything at once and nothing in the way, as at first.")
+def conditions(file: TextIO | None, clear: bool) -> None:
+    """Show how the sandbox behaves, or make it behave as FILE (YAML) says: durations, faults, quotas, policies."""
+    import yaml
+
+    from reconciler.sandbox import tuning
+
+    if file is not None and clear:
+        raise click.UsageError("Give a FILE or --clear, not both.")
+    with _explained():
+        if clear:
+            document = tuning.behave({})
+        else:
+            document = tuning.conditions() if file is None else _behaving(file)
+    click.echo(yaml.safe_dump(document, sort_keys=False).rstrip() if document else "{}  # nothing in the way")
+
+
+def _behaving(file: TextIO) -> dict[str, Any]:
+    from reconciler.sandbox import tuning
+
+    try:
+        return tuning.behave(_mapping(file))
+    except tuning.Refused as error:
+        raise errors.SpecInvalid(f"{file.name}: {error.message}", way_out=error.way_out) from error
+
+
+def _mapping(file: TextIO) -> dict[str, Any]:
+    import yaml
+
+    try:
+        document: Any = yaml.safe_load(file)
+    except yaml.YAMLError as error:
+        raise errors.SpecInvalid(f"{file.name} is no YAML: {error}") from error
+    if not isinstance(document, dict):
+        raise errors.SpecInvalid(f"{file.name} holds no mapping: the keys are explained in docs/sandbox.md.")
+    return cast("dict[str, Any]", document)
+
+
+@command.command()
+@click.option("--last", default=20, show_default=True, help="How many calls to show; 0 for all.")
+@click.option("--follow", is_flag=True, help="Go on with what comes, until interrupted.")
+@click.option("--method", default="*", metavar="PATTERN", help='Only these, such as "sqladmin.*".')
+@click.option("--failed", is_flag=True, help="Only what was not answered with success.")
+@click.option("--bodies", is_flag=True, help="Show what was sent and answered, too.")
+@click.option(
+    "--format",
+    "style",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="For a person, or one JSON object a line.",
+)
+def log(*, last: int, follow: bool, method: str, failed: bool, bodies: bool, style: str) -> None:
+    """Show the API calls that the sandbox was asked, and what it answered; secrets are masked."""
+    from reconciler.cli import sandbox_log
+    from reconciler.sandbox import home
+
+    wanted = sandbox_log.Wanted(method, failed)
+    show = sandbox_log.as_json if style == "json" else sandbox_log.as_text
+    for entry in sandbox_log.entries(home.default_home() / "logs", wanted, last, follow=follow):
+        click.echo(show(entry, bodies=bodies))

@@ -22,7 +22,7 @@ def ask(
     """The JSON answer of whatever listens on *port*; None where nothing sensible does."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=seconds)
     try:
-        connection.request(method, path, json.dumps(body or {}) if method == "POST" else None)
+        connection.request(method, path, None if method == "GET" else json.dumps(body or {}))
         answer = json.loads(connection.getresponse().read())
     except (OSError, http.client.HTTPException, ValueError):
         return None

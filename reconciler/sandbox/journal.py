@@ -6,10 +6,11 @@ Lines hold "time", "caller", "http_method", "path", "api", "method_id", "status"
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, cast
@@ -20,6 +21,8 @@ LARGEST_FILE: Final = 64 << 20
 """Bytes after which the file is put aside; the one put aside before is dropped."""
 LARGEST_BODY: Final = 64 << 10
 MASK: Final = "…"
+POLL_SECONDS: Final = 0.2
+"""How often a follower looks for new calls."""
 _IN_QUERY: Final = re.compile(r"((?:access_token|oauth_token|upload_id|key|X-Goog-Signature)=)[^&]*")
 _IN_TEXT: Final = re.compile(r"(://[^:/@\s]+:)[^@/\s]+(@)|((?:Bearer|Basic) )\S+")
 _SECRET: Final = re.compile(
@@ -53,7 +56,7 @@ class Journal:
         self._path = folder / NAME
         self._now = now
         self._lock = threading.Lock()
-        self._file = self._path.open("a", buffering=1)
+        self._file = self._path.open("a", buffering=1, encoding="utf-8")
 
     def write(self, call: Logged) -> None:
         """Keep one call."""
@@ -63,7 +66,7 @@ class Journal:
         entry["request"], entry["answer"] = _short(masked(call.request)), _short(masked(call.answer))
         if not call.fault:
             del entry["fault"]
-        text = json.dumps(entry) + "\n"
+        text = json.dumps(entry, ensure_ascii=False) + "\n"
         with self._lock:
             self._file.write(text)
             if self._file.tell() > LARGEST_FILE:
@@ -72,7 +75,30 @@ class Journal:
     def _turn(self) -> None:
         self._file.close()
         self._path.replace(self._path.with_name(OLDER))
-        self._file = self._path.open("a", buffering=1)
+        self._file = self._path.open("a", buffering=1, encoding="utf-8")
+
+
+def read(folder: Path) -> Generator[dict[str, Any]]:
+    """Every call in the log below *folder*, the oldest first; nothing where there is none yet."""
+    for name in (OLDER, NAME):
+        with contextlib.suppress(FileNotFoundError), (folder / name).open(encoding="utf-8") as lines:
+            yield from (json.loads(line) for line in lines)
+
+
+def follow(folder: Path, stopped: Callable[[float], bool]) -> Generator[dict[str, Any]]:
+    """What is added to the log from now on, until *stopped*, which waits so many seconds, says that it is over."""
+    path, begun, begin = folder / NAME, b"", (folder / NAME).stat().st_size if (folder / NAME).exists() else 0
+    while not stopped(POLL_SECONDS):
+        size = path.stat().st_size if path.exists() else 0
+        if size < begin:
+            begin, begun = 0, b""  # the file was put aside, or the sandbox was reset
+        if size == begin:
+            continue
+        with path.open("rb") as log:
+            log.seek(begin)
+            *whole, begun = (begun + log.read()).split(b"\n")
+            begin = log.tell()
+        yield from (json.loads(line) for line in whole)
 
 
 def masked(value: Any) -> Any:
