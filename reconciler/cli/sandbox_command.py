@@ -124,18 +124,19 @@ def conditions(file: TextIO | None, clear: bool) -> None:
     if file is not None and clear:
         raise click.UsageError("Give a FILE or --clear, not both.")
     with _explained():
-        if clear:
-            document = tuning.behave({})
-        else:
-            document = tuning.conditions() if file is None else _behaving(file)
+        if file is not None:
+            _behave(file)
+        elif clear:
+            tuning.behave({})
+        document = tuning.conditions()
     click.echo(yaml.safe_dump(document, sort_keys=False).rstrip() if document else "{}  # nothing in the way")
 
 
-def _behaving(file: TextIO) -> dict[str, Any]:
+def _behave(file: TextIO) -> None:
     from reconciler.sandbox import tuning
 
     try:
-        return tuning.behave(_mapping(file))
+        tuning.behave(_mapping(file))
     except tuning.Refused as error:
         raise errors.SpecInvalid(f"{file.name}: {error.message}", way_out=error.way_out) from error
 

@@ -23,9 +23,9 @@ def conditions(home: Path | None = None) -> dict[str, Any]:
     return _asked("GET", None, home)
 
 
-def behave(document: Mapping[str, Any], home: Path | None = None) -> dict[str, Any]:
+def behave(document: Mapping[str, Any], home: Path | None = None) -> None:
     """Make the running sandbox behave like *document* ({} for: as at first). Raises Refused."""
-    return _asked("PUT", document, home)
+    _asked("PUT", document, home)
 
 
 def hasten(speed_up: float, home: Path | None = None) -> None:
