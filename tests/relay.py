@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -55,9 +55,22 @@ class Relay:
         return count
 
 
+def _as_it_is(body: bytes) -> bytes:
+    return body
+
+
 @contextmanager
-def relay(endpoint: str, delay: float = 0.0) -> Generator[Relay]:
-    """A relay to *endpoint* (http://HOST:PORT), each answer *delay* seconds late, for as long as the block lasts."""
+def relay(
+    endpoint: str,
+    delay: float = 0.0,
+    reshape: Callable[[bytes], bytes] = _as_it_is,
+    understand: Callable[[bytes], bytes] = _as_it_is,
+) -> Generator[Relay]:
+    """A relay to *endpoint* (http://HOST:PORT) for as long as the block lasts.
+
+    Each answer comes *delay* seconds late; a JSON answer becomes what *reshape* makes of it, and a JSON request what
+    *understand* makes of it.
+    """
     host = endpoint.split("://", 1)[1]
     log: list[Passed] = []
 
@@ -68,12 +81,17 @@ def relay(endpoint: str, delay: float = 0.0) -> Generator[Relay]:
         def _pass_on(self) -> None:
             began = time.monotonic()
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            if (self.headers.get("Content-Type") or "").startswith("application/json") and body:
+                body = understand(body)
             connection = http.client.HTTPConnection(host, timeout=60)
-            headers = {k: v for k, v in self.headers.items() if k.lower() not in DROPPED | {"host"}}
+            dropped = DROPPED | {"host", "content-length"}
+            headers = {k: v for k, v in self.headers.items() if k.lower() not in dropped}
             connection.request(self.command, self.path, body, {**headers, "Host": host})
             answer = connection.getresponse()
             content = answer.read()
             connection.close()
+            if (answer.getheader("Content-Type") or "").startswith("application/json") and content:
+                content = reshape(content)
             if delay:
                 time.sleep(delay)
             head = [f"HTTP/1.1 {answer.status} {answer.reason}"]

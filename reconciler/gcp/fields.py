@@ -48,6 +48,20 @@ def with_map(live: Mapping[str, Any] | None, wanted: Mapping[str, Any]) -> dict[
     return {key: value for key, value in {**(live or {}), **wanted}.items() if value is not None}
 
 
+def known(value: Mapping[str, Any], shape: Mapping[str, frozenset[str]]) -> dict[str, Any]:
+    """*value* without what *shape* does not name: its fields, and the fields of those that are objects.
+
+    For what is compared as a whole: a field that Google adds one day is then no difference.
+    """
+    kept = {field: inner for field, inner in value.items() if field in shape}
+    return {
+        field: {name: kept[field][name] for name in kept[field] if name in shape[field]}
+        if isinstance(kept[field], Mapping)
+        else kept[field]
+        for field in kept
+    }
+
+
 _SUFFIXES = {
     "Ki": 2**10,
     "Mi": 2**20,

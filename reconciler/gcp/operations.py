@@ -118,31 +118,21 @@ def sql_done(cloud: Cloud, about: str, operation: Mapping[str, Any]) -> None:
     await_operation(cloud, about, SQL, operation, look, phase)
 
 
-def run_done(cloud: Cloud, about: str, operation: Any, pace: Pace = RUN) -> Any:
-    """Wait for an operation of google-cloud-run's client; the resource that it answers with."""
-    from google.protobuf.json_format import MessageToDict
-
-    def as_json(current: Any) -> dict[str, Any]:
-        return {
-            "name": current.name,
-            "done": current.done,
-            "error": MessageToDict(current.error) if current.HasField("error") else None,
-        }
-
-    def look(_name: str) -> Any:
-        operation.done(retry=None)
-        return as_json(operation.operation)
-
-    await_operation(cloud, about, pace, as_json(operation.operation), look, lambda _running: "rolling out")
-    return operation.result(timeout=1)
+def begun(operation: Any) -> dict[str, Any]:
+    """What to wait for, of an operation that google-cloud-run's client holds."""
+    return {"name": operation.operation.name}
 
 
-def run_json_done(cloud: Cloud, about: str, operation: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Wait for an operation of Cloud Run's that came as JSON; the resource that it answers with."""
+def run_done(cloud: Cloud, about: str, operation: Mapping[str, Any], pace: Pace = RUN) -> Mapping[str, Any]:
+    """Wait for an operation of Cloud Run's, given as JSON; the resource that it answers with.
+
+    It is read as JSON, because google-api-core's own waiting refuses an operation whose resource has a field that the
+    installed google-cloud-run does not know: a roll-out would fail on the day that Google adds one.
+    """
     reader = cloud.api("run", "v2").projects().locations().operations()
 
     def look(name: str) -> Any:
         return reader.get(name=name).execute()
 
-    ended = await_operation(cloud, about, RUN, operation, look, lambda _running: "rolling out")
+    ended = await_operation(cloud, about, pace, operation, look, lambda _running: "rolling out")
     return ended.get("response") or {}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from typing import Any, cast
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, Final, cast
 
 from reconciler import errors
 from reconciler.gcp import fields as flat
@@ -54,7 +54,7 @@ class Repository:
         if found is None:
             return None
         live: dict[str, dict[str, Any]] = found.get("cleanupPolicies") or {}
-        policies = {key: _without_id(value) for key, value in live.items()}
+        policies = {key: _declared(value) for key, value in live.items()}
         return Observed(
             ref,
             {
@@ -130,8 +130,18 @@ def _keep_latest(count: int) -> dict[str, Any]:
     return {"action": "KEEP", "mostRecentVersions": {"keepCount": count}}
 
 
-def _without_id(policy: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in policy.items() if key != "id"}
+_POLICY: Final = {
+    "action": frozenset[str](),
+    "condition": frozenset(
+        {"newerThan", "olderThan", "packageNamePrefixes", "tagPrefixes", "tagState", "versionNamePrefixes"}
+    ),
+    "mostRecentVersions": frozenset({"keepCount", "packageNamePrefixes"}),
+}
+
+
+def _declared(policy: Mapping[str, Any]) -> dict[str, Any]:
+    """A clean-up policy without its id, and without what we know nothing of."""
+    return flat.known(policy, _POLICY)
 
 
 def _message(body: dict[str, Any]) -> dict[str, Any]:

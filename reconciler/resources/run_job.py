@@ -120,7 +120,7 @@ class Job:
             if different:
                 self.update(cloud, desired, observed, different)
             return
-        operations.run_done(cloud, about, operation)
+        operations.run_done(cloud, about, operations.begun(operation))
 
     def update(self, cloud: Cloud, desired: Desired, observed: Observed, fields: Collection[str]) -> None:
         """Read, change *fields*, write back on the etag observed."""
@@ -132,7 +132,7 @@ class Job:
         if "ready" in fields:
             containers.try_again(live["template"])
         request = jobs.patch(name=desired.ref.name, body={**live, "etag": observed.version})
-        operations.run_json_done(cloud, about, cloud.call(about, request.execute))
+        operations.run_done(cloud, about, cloud.call(about, request.execute))
 
     def delete(self, cloud: Cloud, ref: Ref) -> None:
         """Delete it with the record of its executions."""
@@ -141,7 +141,7 @@ class Job:
             about, lambda: cloud.run_jobs.delete_job(name=ref.name, retry=None, timeout=TIMEOUT)
         )
         if operation is not None:
-            operations.run_done(cloud, about, operation)
+            operations.run_done(cloud, about, operations.begun(operation))
 
 
 def ref(names: Names) -> Ref:

@@ -5,7 +5,7 @@ Not a resource of Google's but a fact about one: the newest execution of the job
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from reconciler import errors
@@ -83,7 +83,7 @@ class Migration:
             lambda: cloud.run_jobs.run_job(name=_job(desired.ref), retry=None, timeout=TIMEOUT),
             retries.ONCE,
         )
-        execution = as_json(operations.run_done(cloud, about, operation, operations.MIGRATION))
+        execution = operations.run_done(cloud, about, operations.begun(operation), operations.MIGRATION)
         if _state(execution) != "SUCCEEDED":
             name = str(execution.get("name", "")).rsplit("/", 1)[-1]
             raise errors.OperationFailed(
@@ -126,7 +126,7 @@ def _job(ref: Ref) -> str:
     return ref.name.replace("/migrations/", "/jobs/") + "-migrate"
 
 
-def _state(execution: dict[str, Any]) -> str:
+def _state(execution: Mapping[str, Any]) -> str:
     if execution.get("succeededCount"):
         return "SUCCEEDED"
     return "FAILED" if execution.get("completionTime") else "RUNNING"

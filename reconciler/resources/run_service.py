@@ -130,7 +130,7 @@ class Service:
             containers.try_again(live["template"])
         request = services.patch(name=desired.ref.name, body={**live, "etag": observed.version})
         operation = cloud.call(about, request.execute)
-        _refuse_unready(about, operations.run_json_done(cloud, about, operation))
+        _refuse_unready(about, operations.run_done(cloud, about, operation))
 
     def delete(self, cloud: Cloud, ref: Ref) -> None:
         """Delete it and wait."""
@@ -139,7 +139,7 @@ class Service:
             about, lambda: cloud.run_services.delete_service(name=ref.name, retry=None, timeout=TIMEOUT)
         )
         if operation is not None:
-            operations.run_done(cloud, about, operation)
+            operations.run_done(cloud, about, operations.begun(operation))
 
 
 _INGRESS = {"all": "ALL", "internal": "INTERNAL_ONLY", "internal-and-load-balancer": "INTERNAL_LOAD_BALANCER"}
@@ -260,7 +260,7 @@ def _await_ready(cloud: Cloud, about: str, ref: Ref) -> None:
 
 def _roll_out(cloud: Cloud, about: str, operation: Any) -> None:
     """Wait; an operation that is done is not enough, the newest revision must serve."""
-    _refuse_unready(about, as_json(operations.run_done(cloud, about, operation)))
+    _refuse_unready(about, operations.run_done(cloud, about, operations.begun(operation)))
 
 
 def _refuse_unready(about: str, service: Mapping[str, Any]) -> None:

@@ -174,11 +174,33 @@ def _body(bucket: Any) -> dict[str, Json]:
         "softDeletePolicy.retentionDurationSeconds": int(
             bucket.soft_delete_policy.retention_duration_seconds or 0
         ),
-        "lifecycle": cast("Json", sorted((dict(rule) for rule in bucket.lifecycle_rules), key=_rule_order)),
+        "lifecycle": cast(
+            "Json", sorted((flat.known(rule, _RULE) for rule in bucket.lifecycle_rules), key=_rule_order)
+        ),
         **flat.prefixed("labels", bucket.labels),
     }
 
 
+_RULE = {
+    "action": frozenset({"type", "storageClass"}),
+    "condition": frozenset(
+        {
+            "age",
+            "createdBefore",
+            "customTimeBefore",
+            "daysSinceCustomTime",
+            "daysSinceNoncurrentTime",
+            "isLive",
+            "matchesPattern",
+            "matchesPrefix",
+            "matchesStorageClass",
+            "matchesSuffix",
+            "noncurrentTimeBefore",
+            "numNewerVersions",
+        }
+    ),
+}
+"""What a rule may say: a field that Google adds to it one day is no difference."""
 _CLASSES = ("NEARLINE", "COLDLINE", "ARCHIVE")
 
 

@@ -144,41 +144,47 @@ def test_waiting_ends_with_the_interruption() -> None:
         await_operation(cloud, "x", PACE, SQL[0], lambda _name: SQL[0], lambda _running: "")
 
 
-@dataclass
-class _RunOperation:
-    """google-cloud-run's future: a protobuf operation that `done` refreshes, and a result."""
+class _Reader:
+    """Cloud Run's operations as the discovery client reads them: one answer after the other."""
 
-    operation: Any
-    later: list[Any]
+    def __init__(self, answers: list[dict[str, Any]]) -> None:
+        self.answers = answers
 
-    def done(self, retry: object) -> bool:
-        """Ask again."""
-        assert retry is None
-        self.operation = self.later.pop(0)
-        return bool(self.operation.done)
+    def projects(self) -> _Reader:
+        """One step of the path to them."""
+        return self
 
-    def result(self, timeout: float) -> str:
-        """What the operation made."""
-        assert timeout
-        return "the service"
+    locations = operations = projects
 
+    def get(self, *, name: str) -> _Reader:
+        """The request for one."""
+        assert name == "o"
+        return self
 
-def _message(**fields: Any) -> Any:
-    from google.longrunning.operations_pb2 import Operation
-
-    return Operation(name="o", **fields)
+    def execute(self) -> dict[str, Any]:
+        """The next answer."""
+        return self.answers.pop(0)
 
 
-def test_cloud_runs_operations_end_in_the_resource() -> None:
-    """The generated client's future is awaited at our pace, and its result handed on."""
-    future = _RunOperation(_message(), [_message(), _message(done=True)])
-    assert operations.run_done(quick_cloud(), "x", future) == "the service"
+def _run_done(monkeypatch: pytest.MonkeyPatch, *answers: dict[str, Any]) -> Any:
+    cloud = quick_cloud()
+    reader = _Reader(list(answers))
+
+    def api(_name: str, _version: str) -> _Reader:
+        return reader
+
+    monkeypatch.setattr(cloud, "api", api)
+    return operations.run_done(cloud, "x", {"name": "o"})
 
 
-def test_cloud_runs_failures_are_told() -> None:
-    """An error in the future's operation is an error of ours."""
-    from google.rpc.status_pb2 import Status
+def test_cloud_runs_operations_end_in_the_resource(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is awaited at our pace, and what it made is handed on, with fields that no library knows."""
+    made = {"name": "the service", "ofNextYear": 1}
+    assert _run_done(monkeypatch, {"name": "o"}, {"name": "o", "done": True, "response": made}) == made
 
-    failed = _message(done=True, error=Status(code=9, message="revision is not ready"))
+
+def test_cloud_runs_failures_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error in the operation is an error of ours."""
+    failed = {"name": "o", "done": True, "error": {"code": 9, "message": "revision is not ready"}}
     with pytest.raises(errors.OperationFailed, match="revision is not ready"):
-        operations.run_done(quick_cloud(), "x", _RunOperation(_message(), [failed]))
+        _run_done(monkeypatch, failed)
