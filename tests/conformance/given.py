@@ -1,101 +1,29 @@
 """What a take takes for granted: things that were there before its first row, or that rows made which are not recorded.
 
 Everything is made through the sandbox's own API, and named in the report. A thing is given only where a recorded answer
-shows that it was there, no earlier row of the take made it, and the sandbox does not have it. How it was made is taken
-from another take of the same case where one shows it, else from the recorded answers that show the thing itself.
+shows that it was there, no earlier row of the take made it, and the sandbox does not have it; it is made as the nearest
+recorded answer shows it, else as plain as its API allows.
 """
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, cast
+from typing import Any, Final
 
-from tests.conformance.cloud import Sandbox
+from tests.conformance import states
+from tests.conformance.cloud import Got, Sandbox
+from tests.conformance.making import Recipe, addressed, mentioned
+from tests.conformance.operations import is_operation, operation_path, settle
 from tests.conformance.placeholders import Bindings
-from tests.conformance.recordings import Row
+from tests.conformance.recordings import fields_of
 
 APIS: Final = (
     "cloudresourcemanager", "compute", "iam", "monitoring", "run", "secretmanager", "servicenetworking", "sqladmin",
-    "storage",
+    "storage", "vpcaccess",
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Making:
-    """How a thing is made: a request."""
-
-    method: str
-    path: str
-    query: Mapping[str, str]
-    body: Mapping[str, Any]
-
-
-Recipe = Callable[[re.Match[str], Mapping[str, Any]], Making]
-"""(the match of the thing's path, the fields that are known of it) -> the request that makes it."""
-
-
-def _in_collection(match: re.Match[str], shown: Mapping[str, Any]) -> Making:
-    return Making("POST", match["collection"], {}, {**shown, "name": match["name"]})
-
-
-def _named_in_query(parameter: str) -> Recipe:
-    def recipe(match: re.Match[str], shown: Mapping[str, Any]) -> Making:
-        body = {key: value for key, value in shown.items() if key != "name"}
-        return Making("POST", match["collection"], {parameter: match["name"]}, body)
-
-    return recipe
-
-
-def _bucket(match: re.Match[str], shown: Mapping[str, Any]) -> Making:
-    return Making("POST", match["collection"], {"project": "${projectId}"}, {**shown, "name": match["name"]})
-
-
-def _account(match: re.Match[str], shown: Mapping[str, Any]) -> Making:
-    kept = {key: shown[key] for key in ("displayName", "description") if key in shown}
-    body = {"accountId": match["name"].partition("@")[0], "serviceAccount": kept}
-    return Making("POST", match["collection"], {}, body)
-
-
-def _subnetwork(match: re.Match[str], shown: Mapping[str, Any]) -> Making:
-    body = {"ipCidrRange": "10.0.0.0/24", **shown, "name": match["name"]}
-    return Making("POST", match["collection"], {}, body)
-
-
-def _network(match: re.Match[str], shown: Mapping[str, Any]) -> Making:
-    kept = {key: value for key, value in shown.items() if key not in ("peerings", "subnetworks")}
-    return Making(
-        "POST", match["collection"], {}, {"autoCreateSubnetworks": False, **kept, "name": match["name"]}
-    )
-
-
-RECIPES: Final[Sequence[tuple[str, str, Recipe]]] = (
-    ("compute", r"(?P<collection>/compute/v1/projects/[^/]+/global/networks)/(?P<name>[^/]+)", _network),
-    (
-        "compute",
-        r"(?P<collection>/compute/v1/projects/[^/]+/regions/[^/]+/subnetworks)/(?P<name>[^/]+)",
-        _subnetwork,
-    ),
-    (
-        "compute",
-        r"(?P<collection>/compute/v1/projects/[^/]+/global/addresses)/(?P<name>[^/]+)",
-        _in_collection,
-    ),
-    ("cloudsql", r"(?P<collection>/sql/\w+/projects/[^/]+/instances)/(?P<name>[^/]+)", _in_collection),
-    ("iam", r"(?P<collection>/v1/projects/[^/]+/serviceAccounts)/(?P<name>[^/:]+)", _account),
-    (
-        "run",
-        r"(?P<collection>/v2/projects/[^/]+/locations/[^/]+/jobs)/(?P<name>[^/:]+)",
-        _named_in_query("jobId"),
-    ),
-    (
-        "secretmanager",
-        r"(?P<collection>/v1/projects/[^/]+/secrets)/(?P<name>[^/:]+)",
-        _named_in_query("secretId"),
-    ),
-    ("storage", r"(?P<collection>/storage/v1/b)/(?P<name>[^/]+)", _bucket),
-)
 
 
 @dataclass
@@ -104,67 +32,134 @@ class Givens:
 
     sandbox: Sandbox
     bindings: Bindings
-    other_takes: Sequence[Sequence[Row]]
-    known: set[str] = field(default_factory=set[str])
-    """Paths of what was made, by the take's rows or here."""
+    resolved: Callable[[Any, int], Any]
+    """Puts what is known in place of the placeholders of row number so-and-so."""
+    written: set[str] = field(default_factory=set[str])
+    """Paths of what rows of the take made or changed, and of what was given."""
+    made: list[str] = field(default_factory=list[str])
+
+    @property
+    def project(self) -> str:
+        """The take's project."""
+        return self.bindings.project
 
     def begin(self) -> None:
-        """Enable the APIs: every recording project had them."""
-        services = [f"{api}.googleapis.com" for api in APIS]
-        path = f"/v1/projects/{self.bindings.project}/services:batchEnable"
-        self.sandbox.call("POST", "serviceusage.googleapis.com", path, {}, {"serviceIds": services})
+        """Enable the APIs: every project that was recorded had them."""
+        self._enable(self.project)
 
     def end(self) -> None:
         """Stop what the take left running: databases take memory."""
-        host, path = "sqladmin.googleapis.com", f"/sql/v1beta4/projects/{self.bindings.project}/instances"
+        host, path = "sqladmin.googleapis.com", f"/sql/v1beta4/projects/{self.project}/instances"
         found = self.sandbox.call("GET", host, path).body
-        for item in cast("dict[str, Any]", found or {}).get("items", []):
+        for item in fields_of(found).get("items", []):
             self.sandbox.call("DELETE", host, f"{path}/{item['name']}")
 
     def before(self, index: int, path: str, query: Mapping[str, str], body: Any) -> list[str]:
         """Make what row *index* takes for granted; what was made, in words."""
-        del query
         row = self.bindings.rows[index]
-        made: list[str] = []
-        for service, match, recipe in _addressed(row, path):
-            if row.status < 300:
-                made += self._give(index, service, match, recipe)
-        if row.method == "POST" and isinstance(body, dict) and "name" in body:
-            self.known.add(f"{path}/{body['name']}")
-        return made
+        self.made = []
+        if row.status < 300:
+            self._project_of(path)
+            for match, recipe in addressed(row.host, path):
+                self._give(row.host, match, recipe, index)
+            self._mentions(index, query, body)
+            self._state(index, path, query)
+        if row.method != "GET":
+            self._wrote(path, query, fields_of(body))
+        return self.made
 
-    def _give(self, index: int, service: str, match: re.Match[str], recipe: Recipe) -> list[str]:
-        address, row = match[0], self.bindings.rows[index]
-        if address in self.known:
-            return []
-        self.known.add(address)
-        if self.sandbox.call("GET", row.host, address).status != 404:
-            return []
-        making = recipe(match, self._shown(index, service, match))
-        text = {key: self.bindings.fill(value) for key, value in making.query.items()}
-        self.sandbox.call(making.method, row.host, making.path, text, making.body)
-        return [f"{making.method} {making.path} {match['name']}"]
+    def ask(
+        self, method: str, host: str, path: str, body: Any = None, query: Mapping[str, str] | None = None
+    ) -> Got:
+        """One request, and the end of the operation that it starts."""
+        filled = {key: self.bindings.fill(value) for key, value in (query or {}).items()}
+        got = self.sandbox.call(method, host, path, filled, body)
+        started = fields_of(got.body)
+        if method == "GET" or got.status != 200 or not is_operation(started):
+            return got
+        settle(self.sandbox, host, operation_path(path, started))
+        return got
 
-    def _shown(self, index: int, service: str, match: re.Match[str]) -> Mapping[str, Any]:
-        """The fields of the thing as the nearest row shows them, from this one on."""
-        for row in self.bindings.rows[index:]:
-            if row.service == service and row.method == "GET" and row.answer and row.status == 200:
-                at = self.bindings.rows.index(row)
-                if self.bindings.resolve(row.path, at) == match[0]:
-                    return cast("Mapping[str, Any]", _filled(row.answer, self.bindings, at))
+    def need(self, host: str, path: str) -> None:
+        """Make the thing at *path* where it is missing."""
+        for match, recipe in addressed(host, path):
+            self._give(host, match, recipe, None)
+
+    def first(self, name: str) -> bool:
+        """Whether nothing asked for *name* before."""
+        fresh = f"first {name}" not in self.written
+        self.written.add(f"first {name}")
+        return fresh
+
+    def create_project(self, project: str) -> None:
+        """Make a project where it is missing, with the APIs enabled."""
+        if self.sandbox.world.projects.get(project) is None:
+            self.sandbox.project(project)
+            self._enable(project)
+
+    def _enable(self, project: str) -> None:
+        for api in APIS:
+            path = f"/v1/projects/{project}/services/{api}.googleapis.com:enable"
+            self.ask("POST", "serviceusage.googleapis.com", path, {})
+
+    def _project_of(self, path: str) -> None:
+        """A project that the authors left by its own name."""
+        found = re.search(r"/projects/([a-z][a-z0-9-]{4,28}[a-z0-9])(?=[/:]|$)", path)
+        if found:
+            self.create_project(found[1])
+
+    def _give(self, host: str, match: re.Match[str], recipe: Recipe, index: int | None) -> None:
+        address = self._plain(match[0])
+        if address in self.written:
+            return
+        self.written.add(address)
+        if self.sandbox.call("GET", host, match[0]).status != 404:
+            return
+        making = recipe(host, match, self._shown(host, match[0], index or 0))
+        self._named_in(json.dumps(making.body))
+        got = self.ask(making.method, making.host, making.path, making.body, making.query)
+        self.made.append(f"{match[0]}{states.refused(got)}")
+
+    def _mentions(self, index: int, query: Mapping[str, str], body: Any) -> None:
+        self._named_in(json.dumps([body, dict(query)]))
+        fields = fields_of(body)
+        for name in fields.get("reservedPeeringRanges", ()):
+            if f"addresses/{name}" not in "".join(self.written):
+                states.need_range(self, fields["network"], name)
+        if index >= 0 and "iam.gserviceaccount.com" in str(fields):
+            states.accounts(self, json.dumps(fields))
+
+    def _named_in(self, text: str) -> None:
+        for host, path in mentioned(text):
+            self.need(host, path)
+
+    def _state(self, index: int, path: str, query: Mapping[str, str]) -> None:
+        row = self.bindings.rows[index]
+        state = states.shown_by(row, path)
+        if state is None:
+            return
+        self.made += state(self, path, query, self.resolved(fields_of(row.answer), index))
+
+    def _wrote(self, path: str, query: Mapping[str, str], body: Mapping[str, Any]) -> None:
+        """A row of the take changes something: from here on the sandbox is responsible for it."""
+        plain = self._plain(path)
+        name = body.get("name") or body.get("accountId") or query.get("jobId") or query.get("secretId")
+        self.written.add(f"{plain}/{name}" if name else plain)
+        self.written.add(path)
+        if path.endswith("/connections/-"):
+            project, number = f"projects/{self.project}/", f"projects/{self.bindings.number}/"
+            network = str(body.get("network"))
+            self.written |= {f"connection of {network.replace(number, project)}", f"connection of {network}"}
+
+    def _plain(self, path: str) -> str:
+        """A path by which a thing is known: project ids for numbers, one version of each API."""
+        path = path.replace(f"/projects/{self.bindings.number}/", f"/projects/{self.project}/")
+        return re.sub(r"^(/sql|/compute)?/v\d\w*/", r"\1/", path)
+
+    def _shown(self, host: str, path: str, index: int) -> Mapping[str, Any]:
+        """The fields of a thing as the nearest row shows them, from row *index* on."""
+        for at, row in enumerate(self.bindings.rows):
+            shows = at >= index and row.host == host and row.method == "GET" and row.status == 200
+            if shows and self._plain(self.resolved(row.path, at)) == self._plain(path):
+                return self.resolved(fields_of(row.answer), at)
         return {}
-
-
-def _addressed(row: Row, path: str) -> list[tuple[str, re.Match[str], Recipe]]:
-    found = [(service, re.match(pattern, path), recipe) for service, pattern, recipe in RECIPES]
-    return [(s, match, recipe) for s, match, recipe in found if s == row.service and match is not None]
-
-
-def _filled(value: Any, bindings: Bindings, index: int) -> Any:
-    if isinstance(value, str):
-        return bindings.resolve(value, index)
-    if isinstance(value, list):
-        return [_filled(item, bindings, index) for item in cast("list[Any]", value)]
-    if isinstance(value, dict):
-        return {k: _filled(item, bindings, index) for k, item in cast("dict[str, Any]", value).items()}
-    return value

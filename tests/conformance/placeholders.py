@@ -89,26 +89,32 @@ class Bindings:
 
 
 def _names(row: Row, collection: str, placeholder: str) -> Iterator[str]:
-    """The plain names that a row shows of a resource of *collection* ("networks"), or of what the placeholder says."""
+    """The plain names that a row shows of a resource of *collection* ("networks"), or of what the placeholder says.
+
+    Only links to the resource itself count, and what the request names: not what an answer says of others.
+    """
     stem = placeholder.removesuffix("ID").removesuffix("y")
     wanted = re.escape(collection) if collection else rf"{stem}\w*"
-    text = json.dumps(row.answer) + json.dumps(row.body)
-    plain = r"""((?:[^/"'\s?$:]|\$\{(?:uniqueId|projectId)\})+)"""
-    for found in re.finditer(rf"/{wanted}/{plain}(?=[\"'?:\s])", text):
-        yield found[1]
-    body = fields_of(row.body)
-    if (
-        row.method == "POST"
-        and row.path.endswith(f"/{collection}")
-        and "$" not in str(body.get("name", "$"))[:1]
-    ):
-        yield str(body["name"])
+    for text in _own_links(row.answer):
+        for found in re.finditer(rf"/{wanted}/{_NAME}(?=['/]|$)", text):
+            yield found[1]
     name = str(fields_of(row.answer).get("name", ""))
-    if (
-        f"/{collection}/" in row.path
-        and row.method == "GET"
-        and name
-        and "/" not in name
-        and "ID}" not in name
-    ):
+    if row.method == "GET" and re.search(rf"/{wanted}/[^/]+$", row.path) and re.fullmatch(_NAME, name):
         yield name
+    body = fields_of(row.body)
+    if row.method == "POST" and re.search(rf"/{wanted}$", row.path) and "name" in body:
+        yield str(body["name"])
+    for found in re.finditer(rf"/{wanted}/{_NAME}(?=[\"/])", json.dumps(row.body)):
+        yield found[1]
+
+
+_NAME: Final = r"""((?:[^/"'\s?$:]|\$\{(?:uniqueId|projectId)\})+)"""
+
+
+def _own_links(answer: Any) -> Iterator[str]:
+    fields = fields_of(answer)
+    for within in (fields, fields_of(fields.get("metadata")), fields_of(fields.get("response"))):
+        yield from (
+            str(within[key]) for key in ("selfLink", "targetLink", "name", "network") if key in within
+        )
+    yield str(fields_of(fields.get("error")).get("message", ""))

@@ -95,5 +95,5 @@ def _row(line: Mapping[str, Any]) -> Row:
         query=dict(request.get("query") or {}),
         body=request.get("body"),
         status=int(response["status"]),
-        answer=response.get("body") or None,
+        answer=None if response.get("body") == "" else response.get("body"),
     )

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Final, cast
 
 from tests.conformance import given
 from tests.conformance.cloud import Got, Sandbox, token
 from tests.conformance.compare import Difference, differences
+from tests.conformance.completion import Step, complete
+from tests.conformance.operations import done, is_operation, operation_path, settle
 from tests.conformance.placeholders import Bindings
 from tests.conformance.recordings import Row, Take, fields_of
 
-PATIENCE: Final = 90.0
-"""Seconds that an operation may take before its last answer is compared as it is."""
-PAUSE: Final = 0.02
 VERSIONED: Final = frozenset({"etag", "fingerprint", "labelFingerprint", "settingsVersion"})
 """Fields of a request that must be what the server said last; the authors rewrote them."""
 
@@ -35,27 +34,33 @@ def replay(sandbox: Sandbox, take: Take, other_takes: Sequence[Take] = ()) -> li
     """Replay *take*; other takes of the same case say how what it begins with was made."""
     unique = token()
     project, number = sandbox.project(f"conform-{unique}")
-    bindings = Bindings(take.rows, project, number, unique)
-    givens = given.Givens(sandbox, bindings, [one.rows for one in other_takes])
-    run = _Run(sandbox, bindings, take, givens)
-    givens.begin()
+    steps = complete(take, other_takes)
+    bindings = Bindings([step.row for step in steps], project, number, unique)
+    run = _Run(sandbox, bindings, steps)
+    run.givens.begin()
     try:
-        return [run.one(index) for index in range(len(take.rows))]
+        compared = [run.one(index) for index in range(len(steps))]
     finally:
-        givens.end()
+        run.givens.end()
+    return [one for one in compared if one is not None]
 
 
 @dataclass
 class _Run:
     sandbox: Sandbox
     bindings: Bindings
-    take: Take
-    givens: given.Givens
+    steps: Sequence[Step]
     pending: tuple[str, str] | None = None
     """Host and path of the operation under way."""
+    filled_in: list[str] = field(default_factory=list[str])
 
-    def one(self, index: int) -> Compared:
-        row = self.take.rows[index]
+    @cached_property
+    def givens(self) -> given.Givens:
+        return given.Givens(self.sandbox, self.bindings, self._resolved)
+
+    def one(self, index: int) -> Compared | None:
+        """Carry out one step; None where it is not the take's own."""
+        row = self.steps[index].row
         about_operation = "/operations/" in row.path
         if not about_operation:
             self._settle()
@@ -65,15 +70,17 @@ class _Run:
         made = [] if about_operation else self.givens.before(index, path, query, body)
         if fields := fields_of(body):
             body = self._versioned(row, path, fields)
-        got = self._ask(row, path, query, body)
         if about_operation and done(row.answer):
-            got = self._until_done(row.host, path, query, got)
+            got = settle(self.sandbox, row.host, path, query)
             self.pending = None
+        else:
+            got = self.sandbox.call(row.method, row.host, path, query, body)
         self._note(row, path, got)
-        return Compared(row, differences(row, got, self.bindings.fill), made)
-
-    def _ask(self, row: Row, path: str, query: Mapping[str, str], body: Any) -> Got:
-        return self.sandbox.call(row.method, row.host, path, query, body)
+        if not self.steps[index].own:
+            self.filled_in += [*made, f"{row.method} {path}, as another take shows it"]
+            return None
+        said, self.filled_in = [*self.filled_in, *made], []
+        return Compared(row, differences(row, got, self.bindings.fill), said)
 
     def _resolved(self, value: Any, index: int) -> Any:
         if isinstance(value, str):
@@ -101,7 +108,7 @@ class _Run:
             name = str(body["name"])
             self.bindings.operations[row.service] = name.rpartition("operations/")[2]
             if not done(body):
-                self.pending = (row.host, operation_path(row, body))
+                self.pending = (row.host, operation_path(row.path, body))
         elif got.status == 200:
             self.bindings.learn(row, body)
         if row.method == "DELETE" and got.status < 300:
@@ -112,35 +119,7 @@ class _Run:
         if self.pending is not None:
             host, path = self.pending
             self.pending = None
-            self._until_done(host, path, {}, self.sandbox.call("GET", host, path))
-
-    def _until_done(self, host: str, path: str, query: Mapping[str, str], got: Got) -> Got:
-        until = time.monotonic() + PATIENCE
-        while got.status == 200 and not done(got.body) and time.monotonic() < until:
-            time.sleep(PAUSE)
-            got = self.sandbox.call("GET", host, path, query)
-        return got
-
-
-def is_operation(body: Mapping[str, Any]) -> bool:
-    """Whether an answer is a long-running operation, of any API."""
-    if str(body.get("kind", "")).endswith("#operation"):
-        return True
-    return "operations/" in str(body.get("name", "")) or ("done" in body and "name" in body)
-
-
-def done(body: Any) -> bool:
-    """Whether an operation says that it is done."""
-    fields = fields_of(body)
-    return bool(fields.get("done")) or fields.get("status") == "DONE"
-
-
-def operation_path(row: Row, body: Mapping[str, Any]) -> str:
-    """Where the operation that a row started is read."""
-    if link := body.get("selfLink"):
-        return re.sub(r"^https://[^/]+", "", str(link))
-    version = row.path.split("/")[1]
-    return f"/{version}/{body['name']}"
+            settle(self.sandbox, host, path)
 
 
 def _mentions(body: Mapping[str, Any]) -> bool:
