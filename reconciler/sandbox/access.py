@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import parse_qs
 
+from reconciler.sandbox import denials, errors, permissions
+from reconciler.sandbox.denials import NAMES
 from reconciler.sandbox.discovery import Described, Document
 from reconciler.sandbox.errors import ApiError
 from reconciler.sandbox.identities import OPERATOR
@@ -18,20 +20,8 @@ _DEFAULT_ACCOUNT: Final = re.compile(
     r"^projects/-/serviceAccounts/(\d+)-compute@developer\.gserviceaccount\.com"
 )
 _BUILD: Final = re.compile(r"^operations/build/([^/]+)/")
-NAMES: Final = ("name", "parent", "resource")
 ALWAYS_ON: Final = frozenset({"serviceusage"})
 """What works in a project where nothing was enabled yet."""
-SERVICE: Final = {"sqladmin": "cloudsql", "cloudresourcemanager": "resourcemanager", "iamcredentials": "iam"}
-"""How permissions call an API, where it is not the API's own name."""
-_VERBS: Final = {
-    "insert": "create",
-    "patch": "update",
-    "batchGet": "get",
-    "batchEnable": "enable",
-    "replaceService": "update",
-    "replaceJob": "update",
-}
-_CHECKED_INSIDE: Final = frozenset({"testIamPermissions", "search"})
 _PLAIN: Final = frozenset({"storage", "iamcredentials"})
 """APIs whose services check permissions themselves: buckets are in no project's path; tokens go by account."""
 
@@ -67,49 +57,45 @@ def project(world: World, method: Described, params: Mapping[str, Any]) -> str:
 
 
 def check(world: World, document: Document, request: Request) -> None:
-    """Raise ApiError 403 where the API is disabled in the project, or the caller lacks the permission."""
+    """Raise ApiError 403 where the API is disabled in the project, or the caller lacks a permission."""
+    _check_billed(world, document, request)
     if (
         request.project
         and request.api not in ALWAYS_ON
         and not world.projects.enabled(request.project, document.host)
     ):
         raise disabled(world, request.project, document)
-    verb = request.method_id.rpartition(".")[2]
-    if request.api in _PLAIN or verb in _CHECKED_INSIDE or request.caller == OPERATOR:
+    if request.api in _PLAIN:
         return
-    permission = permission_of(request.api, request.method_id)
-    require(world, request, permission, _resources(request))
+    try:
+        asked = permissions.asked(request.api, request.method_id, request.body)
+    except KeyError as error:
+        if request.caller == OPERATOR:
+            return
+        raise errors.not_emulated(request.http_method, request.path, f"who may call {error}") from error
+    places = _resources(request)
+    for permission in asked:
+        if not world.policies.allowed(request.caller, permission, places):
+            known = world.projects.get(request.project)
+            raise denials.denied(document.host, known.number if known else "", request, permission)
+
+
+def _check_billed(world: World, document: Document, request: Request) -> None:
+    """Whom the caller wants to be charged has to agree: only a person's clients send this header."""
+    project = request.headers.get("x-goog-user-project", "")
+    if not project:
+        return
+    known = world.projects.get(project)
+    if known is None or not world.policies.allowed(
+        request.caller, "serviceusage.services.use", [f"projects/{known.project_id}"]
+    ):
+        raise denials.not_for_billing(project, document.host)
 
 
 def require(world: World, request: Request, permission: str, resources: Sequence[str]) -> None:
-    """Raise ApiError 403 unless the caller holds *permission* on one of *resources*."""
+    """Raise ApiError 403 unless the caller holds *permission* on one of *resources*: for what asks by itself."""
     if not world.policies.allowed(request.caller, permission, resources):
-        raise denied(permission, resources[0] if resources else request.project)
-
-
-def permission_of(api: str, method_id: str) -> str:
-    """The permission that a method asks for: "secretmanager.versions.access" for projects.secrets.versions.access."""
-    parts = [part for part in method_id.split(".") if part not in ("locations", "namespaces")]
-    if len(parts) > 2 and parts[0] == "projects":
-        parts = parts[1:]
-    if api == "secretmanager" and parts[-1] == "addVersion":
-        parts = ["versions", "add"]
-    if api == "iam" and parts[-2] == "keys":
-        parts[-2] = "serviceAccountKeys"
-    service = SERVICE.get(api, api)
-    return f"{service}.{parts[-2] if len(parts) > 1 else service}.{_VERBS.get(parts[-1], parts[-1])}"
-
-
-def denied(permission: str, resource: str) -> ApiError:
-    """Google's 403 for a caller who lacks *permission*."""
-    detail = {
-        "@type": "type.googleapis.com/google.rpc.ErrorInfo",
-        "reason": "IAM_PERMISSION_DENIED",
-        "domain": "iam.googleapis.com",
-        "metadata": {"permission": permission, "resource": resource},
-    }
-    text = f"Permission '{permission}' denied on resource '{resource}' (or it may not exist)."
-    return ApiError(403, text, details=[detail])
+        raise denials.denied("", "", request, permission)
 
 
 def disabled(world: World, project_id: str, document: Document) -> ApiError:

@@ -1,20 +1,22 @@
-"""The sandbox's own endpoints, /sandbox/v1/…: status, projects, identity, conditions, stop."""
+"""The sandbox's own endpoints, /sandbox/v1/…: status, projects, identities, conditions, permissions, stop."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from reconciler.sandbox.conditions import Unusable
-from reconciler.sandbox.identities import OPERATOR
-from reconciler.sandbox.seeding import create_project
+from reconciler.sandbox.identities import LIFETIME, OPERATOR
+from reconciler.sandbox.seeding import account_exists, create_project
 from reconciler.sandbox.world import Visit, World
 
 PREFIX: Final = "/sandbox/v1/"
 VERSION: Final = "1"
 JSON: Final = ("Content-Type", "application/json; charset=UTF-8")
+_MEMBER: Final = re.compile(r"(user|group|serviceAccount):[^@\s]+@[^@\s]+\.[^@\s]+")
 Reply = tuple[int, Mapping[str, Any]]
 
 
@@ -27,6 +29,9 @@ def answer(world: World, visit: Visit, source: str, stop: Callable[[], None]) ->
         ("POST", "identity"): lambda body: _identity(world, body),
         ("GET", "conditions"): lambda _: (200, world.conditions.show()),
         ("PUT", "conditions"): lambda body: _conditions(world, body),
+        ("GET", "permissions"): lambda _: (200, {"asked": world.policies.questions.show()}),
+        ("DELETE", "permissions"): lambda _: _forget(world),
+        ("POST", "token"): lambda body: _token(world, body),
         ("POST", "stop"): lambda _: (200, {"stopping": True}),
     }
     endpoint = endpoints.get((visit.method, path))
@@ -77,6 +82,22 @@ def _identity(world: World, body: dict[str, Any]) -> Reply:
     if not isinstance(audience, str) or not audience:
         return 400, _error("audience must be the URL that the token is for.")
     return 200, {"token": world.identities.mint_id_token(OPERATOR.partition(":")[2], audience)}
+
+
+def _token(world: World, body: dict[str, Any]) -> Reply:
+    """An access token that makes its bearer the member: {member} gives {token, seconds}."""
+    member = body.get("member")
+    if not isinstance(member, str) or not _MEMBER.fullmatch(member):
+        return 400, _error("member must be user:ADDRESS, group:ADDRESS or serviceAccount:ADDRESS.")
+    email = member.partition(":")[2]
+    if member.startswith("serviceAccount:") and not account_exists(world.store, email):
+        return 404, _error(f"There is no service account {email} in this sandbox.")
+    return 200, {"token": world.identities.mint_access_token(member), "seconds": LIFETIME}
+
+
+def _forget(world: World) -> Reply:
+    world.policies.questions.forget()
+    return 200, {"asked": []}
 
 
 def _conditions(world: World, body: dict[str, Any]) -> Reply:

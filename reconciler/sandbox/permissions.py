@@ -1,273 +1,211 @@
-"""Google's predefined roles and their permissions, as far as a deployment meets them.
+"""Which permission each method asks for, and on what: one line per collection of an API.
 
-Taken from Google's "IAM roles and permissions index". A permission may hold `*`.
+Read from the table "permissions and the methods that need them" in each API's documentation. What a method asks for on
+*another* resource stands in `BESIDES` where the request alone tells it; acting as a service account, and the objects
+and buckets of Cloud Storage, are asked for by the services themselves.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 
-_OBJECTS: Final = (
-    "storage.objects.*",
-    "storage.multipartUploads.*",
-    "storage.managedFolders.*",
-    "storage.folders.*",
-)
-_OBJECT_READ: Final = (
-    "storage.objects.get",
-    "storage.objects.list",
-    "storage.folders.get",
-    "storage.folders.list",
-)
+_TEXT: Final = """
+# Artifact Registry, "Access control with IAM". Its roles hold nothing for operations: who began one may look at it.
+artifactregistry locations > artifactregistry.locations: get list
+artifactregistry operations > : get cancel
+artifactregistry repositories > artifactregistry.repositories: create delete get list patch=update IAM
+artifactregistry repositories.dockerImages > artifactregistry.dockerimages: get list
+artifactregistry repositories.files > artifactregistry.files: get list delete download
+artifactregistry repositories.packages > artifactregistry.packages: get list delete patch=update
+artifactregistry repositories.packages.tags > artifactregistry.tags: create delete get list patch=update
+artifactregistry repositories.packages.versions > artifactregistry.versions: delete get list patch=update
 
-PERMISSIONS: Final[dict[str, tuple[str, ...]]] = {
-    "roles/owner": ("*",),
-    "roles/editor": (
-        "*.create",
-        "*.update",
-        "*.delete",
-        "*.get",
-        "*.list",
-        "*.enable",
-        "*.disable",
-        "*.use",
-        "run.jobs.run",
-        "run.executions.cancel",
-        "secretmanager.versions.add",
-        "secretmanager.versions.destroy",
-        "cloudsql.instances.*",
-        "resourcemanager.projects.get",
-        "iam.serviceAccounts.actAs",
-        "*.getIamPolicy",
-    ),
-    "roles/viewer": ("*.get", "*.list", "*.getIamPolicy"),
-    "roles/browser": (
-        "resourcemanager.projects.get",
-        "resourcemanager.projects.list",
-        "resourcemanager.projects.getIamPolicy",
-    ),
-    "roles/storage.admin": ("storage.*", "resourcemanager.projects.get"),
-    "roles/storage.objectAdmin": (*_OBJECTS,),
-    "roles/storage.objectUser": (
-        *_OBJECT_READ,
-        "storage.objects.create",
-        "storage.objects.update",
-        "storage.objects.delete",
-        "storage.objects.move",
-        "storage.objects.restore",
-        "storage.multipartUploads.*",
-        "storage.folders.*",
-    ),
-    "roles/storage.objectCreator": (
-        "storage.objects.create",
-        "storage.multipartUploads.create",
-        "storage.folders.create",
-    ),
-    "roles/storage.objectViewer": _OBJECT_READ,
-    "roles/storage.bucketViewer": ("storage.buckets.get", "storage.buckets.list"),
-    "roles/storage.insightsCollectorService": ("storage.buckets.get", "storage.buckets.getObjectInsights"),
-    "roles/storage.legacyBucketOwner": (
-        "storage.buckets.get",
-        "storage.buckets.getIamPolicy",
-        "storage.buckets.setIamPolicy",
-        "storage.buckets.update",
-        "storage.objects.create",
-        "storage.objects.delete",
-        "storage.objects.list",
-        "storage.multipartUploads.*",
-    ),
-    "roles/storage.legacyBucketReader": (
-        "storage.buckets.get",
-        "storage.objects.list",
-        "storage.multipartUploads.list",
-    ),
-    "roles/storage.legacyBucketWriter": (
-        "storage.buckets.get",
-        "storage.objects.create",
-        "storage.objects.delete",
-        "storage.objects.list",
-        "storage.multipartUploads.*",
-    ),
-    "roles/storage.legacyObjectOwner": (
-        "storage.objects.get",
-        "storage.objects.getIamPolicy",
-        "storage.objects.setIamPolicy",
-        "storage.objects.update",
-    ),
-    "roles/storage.legacyObjectReader": ("storage.objects.get",),
-    "roles/storage.hmacKeyAdmin": ("storage.hmacKeys.*",),
-    "roles/secretmanager.admin": ("secretmanager.*",),
-    "roles/secretmanager.secretAccessor": ("secretmanager.versions.access",),
-    "roles/secretmanager.secretVersionAdder": ("secretmanager.versions.add",),
-    "roles/secretmanager.secretVersionManager": (
-        "secretmanager.versions.add",
-        "secretmanager.versions.destroy",
-        "secretmanager.versions.disable",
-        "secretmanager.versions.enable",
-        "secretmanager.versions.get",
-        "secretmanager.versions.list",
-    ),
-    "roles/secretmanager.viewer": (
-        "secretmanager.secrets.get",
-        "secretmanager.secrets.getIamPolicy",
-        "secretmanager.secrets.list",
-        "secretmanager.versions.get",
-        "secretmanager.versions.list",
-        "secretmanager.locations.*",
-    ),
-    "roles/cloudsql.admin": ("cloudsql.*",),
-    "roles/cloudsql.client": ("cloudsql.instances.connect", "cloudsql.instances.get"),
-    "roles/cloudsql.editor": (
-        "cloudsql.*.get",
-        "cloudsql.*.list",
-        "cloudsql.*.update",
-        "cloudsql.databases.*",
-        "cloudsql.instances.connect",
-        "cloudsql.instances.restart",
-        "cloudsql.backupRuns.create",
-    ),
-    "roles/cloudsql.instanceUser": ("cloudsql.instances.get", "cloudsql.instances.login"),
-    "roles/cloudsql.studioUser": (
-        "cloudsql.instances.get",
-        "cloudsql.instances.executeSql",
-        "cloudsql.databases.list",
-    ),
-    "roles/cloudsql.viewer": ("cloudsql.*.get", "cloudsql.*.list", "cloudsql.instances.export"),
-    "roles/run.admin": ("run.*", "resourcemanager.projects.get"),
-    "roles/run.builder": ("artifactregistry.*", "storage.objects.*", "logging.logEntries.create"),
-    "roles/run.developer": (
-        "run.*.get",
-        "run.*.list",
-        "run.*.create",
-        "run.*.update",
-        "run.*.delete",
-        "run.jobs.run",
-        "run.executions.cancel",
-        "run.*.getIamPolicy",
-    ),
-    "roles/run.invoker": ("run.routes.invoke", "run.jobs.run"),
-    "roles/run.jobsExecutor": ("run.jobs.run", "run.executions.*"),
-    "roles/run.jobsExecutorWithOverrides": ("run.jobs.run", "run.jobs.runWithOverrides", "run.executions.*"),
-    "roles/run.servicesInvoker": ("run.routes.invoke",),
-    "roles/run.sourceDeveloper": ("run.*", "cloudbuild.builds.*", "artifactregistry.*"),
-    "roles/run.sourceViewer": ("run.*.get", "run.*.list"),
-    "roles/run.viewer": ("run.*.get", "run.*.list", "run.*.getIamPolicy"),
-    "roles/run.serviceAgent": (
-        "run.*",
-        "iam.serviceAccounts.*",
-        "artifactregistry.repositories.downloadArtifacts",
-    ),
-    "roles/artifactregistry.admin": ("artifactregistry.*",),
-    "roles/artifactregistry.createOnPushRepoAdmin": ("artifactregistry.*",),
-    "roles/artifactregistry.createOnPushWriter": ("artifactregistry.*",),
-    "roles/artifactregistry.reader": (
-        "artifactregistry.*.get",
-        "artifactregistry.*.list",
-        "artifactregistry.repositories.downloadArtifacts",
-    ),
-    "roles/artifactregistry.repoAdmin": (
-        "artifactregistry.*.get",
-        "artifactregistry.*.list",
-        "artifactregistry.packages.*",
-        "artifactregistry.versions.*",
-        "artifactregistry.tags.*",
-        "artifactregistry.repositories.*Artifacts",
-    ),
-    "roles/artifactregistry.writer": (
-        "artifactregistry.*.get",
-        "artifactregistry.*.list",
-        "artifactregistry.repositories.downloadArtifacts",
-        "artifactregistry.repositories.uploadArtifacts",
-        "artifactregistry.tags.create",
-        "artifactregistry.tags.update",
-    ),
-    "roles/artifactregistry.serviceAgent": ("artifactregistry.*",),
-    "roles/artifactregistry.containerRegistryMigrationAdmin": ("artifactregistry.*",),
-    "roles/cloudbuild.builds.builder": (
-        "cloudbuild.builds.*",
-        "artifactregistry.repositories.uploadArtifacts",
-        "artifactregistry.*.get",
-        "artifactregistry.*.list",
-        "artifactregistry.tags.*",
-        "artifactregistry.repositories.downloadArtifacts",
-        "logging.logEntries.create",
-        "storage.objects.*",
-        "storage.buckets.get",
-        "storage.buckets.create",
-    ),
-    "roles/cloudbuild.builds.editor": ("cloudbuild.builds.*",),
-    "roles/cloudbuild.builds.viewer": ("cloudbuild.builds.get", "cloudbuild.builds.list"),
-    "roles/cloudbuild.builds.approver": ("cloudbuild.builds.get", "cloudbuild.builds.approve"),
-    "roles/cloudbuild.serviceAgent": ("*",),
-    "roles/cloudbuild.workerPoolUser": ("cloudbuild.workerpools.use",),
-    "roles/iam.serviceAccountAdmin": ("iam.serviceAccounts.*",),
-    "roles/iam.serviceAccountCreator": (
-        "iam.serviceAccounts.create",
-        "iam.serviceAccounts.get",
-        "iam.serviceAccounts.list",
-    ),
-    "roles/iam.serviceAccountDeleter": (
-        "iam.serviceAccounts.delete",
-        "iam.serviceAccounts.get",
-        "iam.serviceAccounts.list",
-    ),
-    "roles/iam.serviceAccountKeyAdmin": (
-        "iam.serviceAccountKeys.*",
-        "iam.serviceAccounts.get",
-        "iam.serviceAccounts.list",
-    ),
-    "roles/iam.serviceAccountOpenIdTokenCreator": ("iam.serviceAccounts.getOpenIdToken",),
-    "roles/iam.serviceAccountTokenCreator": (
-        "iam.serviceAccounts.get",
-        "iam.serviceAccounts.getAccessToken",
-        "iam.serviceAccounts.getOpenIdToken",
-        "iam.serviceAccounts.implicitDelegation",
-        "iam.serviceAccounts.list",
-        "iam.serviceAccounts.signBlob",
-        "iam.serviceAccounts.signJwt",
-    ),
-    "roles/iam.serviceAccountUser": (
-        "iam.serviceAccounts.actAs",
-        "iam.serviceAccounts.get",
-        "iam.serviceAccounts.list",
-    ),
-    "roles/iam.serviceAccountViewer": (
-        "iam.serviceAccounts.get",
-        "iam.serviceAccounts.list",
-        "iam.serviceAccountKeys.get",
-    ),
-    "roles/iam.workloadIdentityUser": (
-        "iam.serviceAccounts.get",
-        "iam.serviceAccounts.getAccessToken",
-        "iam.serviceAccounts.getOpenIdToken",
-    ),
-    "roles/iam.securityAdmin": ("*.getIamPolicy", "*.setIamPolicy", "*.list"),
-    "roles/iam.securityReviewer": ("*.getIamPolicy", "*.list"),
-    "roles/iam.roleAdmin": ("iam.roles.*",),
-    "roles/iam.roleViewer": ("iam.roles.get", "iam.roles.list"),
-    "roles/iam.workloadIdentityPoolAdmin": ("iam.workloadIdentityPools.*",),
-    "roles/iam.workloadIdentityPoolViewer": (
-        "iam.workloadIdentityPools.get",
-        "iam.workloadIdentityPools.list",
-    ),
-    "roles/resourcemanager.projectIamAdmin": (
-        "resourcemanager.projects.get",
-        "resourcemanager.projects.getIamPolicy",
-        "resourcemanager.projects.setIamPolicy",
-    ),
-    "roles/resourcemanager.projectCreator": ("resourcemanager.projects.create",),
-    "roles/resourcemanager.projectDeleter": ("resourcemanager.projects.delete",),
-    "roles/resourcemanager.projectMover": ("resourcemanager.projects.get", "resourcemanager.projects.update"),
-    "roles/resourcemanager.tagUser": ("resourcemanager.tag*",),
-    "roles/resourcemanager.tagViewer": ("resourcemanager.tag*.get", "resourcemanager.tag*.list"),
-    "roles/serviceusage.serviceUsageAdmin": ("serviceusage.*",),
-    "roles/serviceusage.serviceUsageConsumer": (
-        "serviceusage.services.get",
-        "serviceusage.services.list",
-        "serviceusage.services.use",
-    ),
-    "roles/serviceusage.serviceUsageViewer": ("serviceusage.services.get", "serviceusage.services.list"),
-    "roles/serviceusage.apiKeysAdmin": ("serviceusage.apiKeys.*",),
-    "roles/logging.logWriter": ("logging.logEntries.create",),
-    "roles/monitoring.metricWriter": ("monitoring.timeSeries.create", "monitoring.metricDescriptors.*"),
+# Cloud Build, "IAM roles and permissions". A build's operation is seen by whoever sees builds.
+cloudbuild builds > cloudbuild.builds: approve cancel=update create get list retry=create
+cloudbuild operations > cloudbuild.builds: cancel=update get
+
+# Resource Manager, "Access control for projects". A list shows what the caller may see, and is never refused.
+cloudresourcemanager projects > resourcemanager.projects: create delete get list= move patch=update search= IAM
+cloudresourcemanager projects > resourcemanager.projects: undelete update
+cloudresourcemanager operations > : get
+
+# Compute Engine, "IAM permissions reference". What a new address or subnet does to its network: BESIDES.
+compute addresses > compute.addresses: aggregatedList=list delete get insert=create list move setLabels
+compute firewalls > compute.firewalls: delete get insert=create list patch=update update
+compute globalAddresses > compute.globalAddresses: delete get insert=create list setLabels
+compute globalOperations > compute.globalOperations: aggregatedList=list delete get list wait=get
+compute networks > compute.networks: addPeering delete get getEffectiveFirewalls insert=create list listPeeringRoutes
+compute networks > compute.networks: patch=update removePeering switchToCustomMode updatePeering
+compute projects > compute.projects: get setCommonInstanceMetadata
+compute regionOperations > compute.regionOperations: delete get list wait=get
+compute regions > compute.regions: get list
+compute routers > compute.routers: aggregatedList=list delete get getRouterStatus=get insert=create list
+compute routers > compute.routers: patch=update update
+compute routes > compute.routes: delete get insert=create list
+compute subnetworks > compute.subnetworks: aggregatedList=list delete expandIpCidrRange get insert=create list IAM
+compute subnetworks > compute.subnetworks: listUsable=list patch=update setPrivateIpGoogleAccess
+compute zoneOperations > compute.zoneOperations: delete get list wait=get
+compute zones > compute.zones: get list
+
+# IAM, "IAM permissions reference", and the reference pages of service accounts and their keys.
+iam permissions > : queryTestablePermissions
+iam projects.roles > iam.roles: create delete get list patch=update undelete
+iam roles > : get list queryGrantableRoles
+iam serviceAccounts > iam.serviceAccounts: create delete disable enable get list patch=update undelete update IAM
+iam serviceAccounts > iam.serviceAccounts: signBlob signJwt
+iam serviceAccounts.keys > iam.serviceAccountKeys: create delete disable enable get list upload=create
+iamcredentials serviceAccounts > iam.serviceAccounts: generateAccessToken=getAccessToken generateIdToken=getOpenIdToken
+iamcredentials serviceAccounts > iam.serviceAccounts: getAllowedLocations= signBlob signJwt
+
+# Cloud Logging, "Access control with IAM", "API permissions".
+logging buckets > logging.buckets: create createAsync=create delete get list patch=update undelete updateAsync=update
+logging buckets.links > logging.links: create delete get list
+logging buckets.views > logging.views: create delete get list patch=update
+logging entries > logging.logEntries: list tail=list write=create
+logging exclusions > logging.exclusions: create delete get list patch=update
+logging locations > logging.locations: get list
+logging logs > logging.logs: delete list
+logging metrics > logging.logMetrics: create delete get list update
+logging operations > logging.operations: cancel get list
+logging sinks > logging.sinks: create delete get list patch=update update
+
+# Cloud Monitoring, "Control access with IAM".
+monitoring alertPolicies > monitoring.alertPolicies: create delete get list patch=update
+monitoring dashboards > monitoring.dashboards: create delete get list patch=update
+monitoring groups > monitoring.groups: create delete get list update
+monitoring metricDescriptors > monitoring.metricDescriptors: create delete get list
+monitoring monitoredResourceDescriptors > monitoring.monitoredResourceDescriptors: get list
+monitoring notificationChannelDescriptors > monitoring.notificationChannelDescriptors: get list
+monitoring notificationChannels > monitoring.notificationChannels: create delete get list patch=update verify
+monitoring notificationChannels > monitoring.notificationChannels: getVerificationCode sendVerificationCode
+monitoring services > monitoring.services: create delete get list patch=update
+monitoring services.serviceLevelObjectives > monitoring.slos: create delete get list patch=update
+monitoring snoozes > monitoring.snoozes: create get list patch=update
+monitoring timeSeries > monitoring.timeSeries: create createService=create list query=list
+monitoring uptimeCheckConfigs > monitoring.uptimeCheckConfigs: create delete get list patch=update
+monitoring uptimeCheckIps > : list
+
+# Cloud Run, "Cloud Run IAM permissions". Deploying asks to act as the service's account, too; the service does that.
+run configurations > run.configurations: get list
+run executions > run.executions: cancel delete get list
+run jobs > run.jobs: create delete get list patch=update replaceJob=update run IAM
+run jobs.executions > run.executions: cancel delete get list
+run jobs.executions.tasks > run.tasks: get list
+run locations > run.locations: list
+run operations > run.operations: delete get list wait=get
+run revisions > run.revisions: delete get list
+run routes > run.routes: get list
+run services > run.services: create delete get list patch=update replaceService=update IAM
+run services.revisions > run.revisions: delete get list
+run tasks > run.tasks: get list
+run workerPools > run.workerpools: create delete get list patch=update IAM
+
+# Secret Manager, "Access control with IAM".
+secretmanager locations > secretmanager.locations: get list
+secretmanager secrets > secretmanager.secrets: create delete get list patch=update IAM
+secretmanager secrets > secretmanager.versions: addVersion=add
+secretmanager secrets.versions > secretmanager.versions: access destroy disable enable get list
+
+# Service Networking, "Configure private services access". A connection asks for the ranges, too: BESIDES.
+servicenetworking operations > servicenetworking.operations: cancel delete get list
+servicenetworking services > servicenetworking.services: disableVpcServiceControls enableVpcServiceControls
+servicenetworking services.connections > servicenetworking.services: create=addPeering deleteConnection list=get
+servicenetworking services.connections > servicenetworking.services: patch=addPeering
+servicenetworking services.projects.global.networks > servicenetworking.services: get=getConsumerConfig
+
+# Service Usage, "Access control". Making a service's agent asks for what enabling the service does.
+serviceusage operations > serviceusage.operations: cancel delete get list
+serviceusage services > serviceusage.services: batchEnable=enable batchGet=get disable enable get list
+serviceusage services > serviceusage.services: generateServiceIdentity=enable
+
+# Cloud SQL, "Roles and permissions", "Permissions and the API methods that require them".
+sqladmin Backups > cloudsql.backupRuns: CreateBackup=create DeleteBackup=delete GetBackup=get ListBackups=list
+sqladmin backupRuns > cloudsql.backupRuns: delete get insert=create list
+sqladmin connect > cloudsql.instances: generateEphemeral=connect generateEphemeralCert=connect get
+sqladmin databases > cloudsql.databases: delete get insert=create list patch=update update
+sqladmin flags > : list
+sqladmin instances > cloudsql.instances: addServerCa clone delete demoteMaster export failover get import list
+sqladmin instances > cloudsql.instances: insert=create listServerCas patch=update promoteReplica resetSslConfig
+sqladmin instances > cloudsql.instances: restart restoreBackup rotateServerCa startReplica stopReplica truncateLog
+sqladmin instances > cloudsql.instances: getDiskShrinkConfig performDiskShrink update
+sqladmin operations > cloudsql.instances: cancel=update get list=get
+sqladmin sslCerts > cloudsql.sslCerts: createEphemeral=create delete get insert=create list
+sqladmin tiers > : list
+sqladmin users > cloudsql.users: delete get insert=create list update
+
+# Cloud Storage, "IAM permissions for JSON methods". Its service asks by itself: a bucket lies in no project's path.
+storage buckets > storage.buckets: delete get insert=create list lockRetentionPolicy=update patch=update restore IAM
+storage buckets > storage.buckets: update
+storage buckets > storage.objects: getStorageLayout=list
+storage folders > storage.folders: delete get insert=create list rename
+storage hmacKeys > storage.hmacKeys: create delete get list update
+storage managedFolders > storage.managedFolders: delete get insert=create list IAM
+storage notifications > storage.buckets: delete=update get insert=update list=get
+storage objects > storage.objects: compose=create copy=create delete get insert=create list move patch=update IAM
+storage objects > storage.objects: restore rewrite=create update
+storage serviceAccount > resourcemanager.projects: get
+
+# Serverless VPC Access, "IAM roles".
+vpcaccess connectors > vpcaccess.connectors: create delete get list patch=update
+vpcaccess locations > vpcaccess.locations: list
+vpcaccess operations > vpcaccess.operations: get list
+"""
+_POLICY_VERBS: Final = ("getIamPolicy", "setIamPolicy", "testIamPermissions=")
+_OUTER: Final = ("projects", "locations", "namespaces", "sql")
+"""Collections that only say where: leading ones are left out of the table."""
+
+
+def _read(text: str) -> Iterator[tuple[str, str]]:
+    for line in text.splitlines():
+        if not line or line.startswith("#"):
+            continue
+        where, _, asked = line.partition(" > ")
+        prefix, _, verbs = asked.partition(": ")
+        api, _, collection = where.partition(" ")
+        for verb in verbs.replace("IAM", " ".join(_POLICY_VERBS)).split():
+            name, equals, own = verb.partition("=")
+            last = own if equals else name
+            yield f"{api}.{collection}.{name}", f"{prefix}.{last}" if prefix and last else ""
+
+
+PERMISSIONS: Final[Mapping[str, str]] = dict(_read(_TEXT))
+"""By "API.collection.verb", without the collections that only say where; "" where nothing is asked for."""
+
+
+def permission_of(api: str, method_id: str) -> str:
+    """The permission that a method asks for ("" for none); raises KeyError where the table does not say."""
+    parts = method_id.split(".")
+    while f"{api}.{'.'.join(parts)}" not in PERMISSIONS and len(parts) > 2 and parts[0] in _OUTER:
+        parts = parts[1:]
+    return PERMISSIONS[f"{api}.{'.'.join(parts)}"]
+
+
+def asked(api: str, method_id: str, body: Mapping[str, Any]) -> tuple[str, ...]:
+    """Every permission that a request asks for on its resource or project, the method's own first."""
+    own = permission_of(api, method_id)
+    if own in _INTERNAL and body.get("addressType") == "INTERNAL":
+        own += "Internal"
+    if own == "run.jobs.run" and body.get("overrides"):
+        own = "run.jobs.runWithOverrides"
+    beside = BESIDES.get(f"{api}.{method_id}", ())
+    needs_network = not method_id.endswith("ddresses.insert") or body.get("network")
+    return (*([own] if own else []), *(beside if needs_network else ()))
+
+
+_INTERNAL: Final = ("compute.addresses.create", "compute.globalAddresses.create")
+BESIDES: Final[Mapping[str, tuple[str, ...]]] = {
+    # Compute Engine's reference pages, "IAM permissions", of each method.
+    "compute.addresses.insert": ("compute.networks.use",),
+    "compute.firewalls.insert": ("compute.networks.updatePolicy",),
+    "compute.globalAddresses.insert": ("compute.networks.use",),
+    "compute.routes.insert": ("compute.networks.updatePolicy",),
+    "compute.subnetworks.insert": ("compute.networks.updatePolicy",),
+    # On record from Terraform's users: a caller without it cannot connect a network.
+    "servicenetworking.services.connections.create": ("compute.globalAddresses.list",),
+    "servicenetworking.services.connections.patch": ("compute.globalAddresses.list",),
+    # "Permissions and the API methods that require them".
+    "sqladmin.instances.restoreBackup": ("cloudsql.backupRuns.get",),
+    "sqladmin.sql.instances.restoreBackup": ("cloudsql.backupRuns.get",),
 }
+"""What else is asked for, in the project; the method's id stands as in Google's document."""

@@ -16,6 +16,7 @@ from typing import Any, Final, cast
 from reconciler.sandbox import roles
 from reconciler.sandbox.errors import ApiError
 from reconciler.sandbox.identities import ANONYMOUS, OPERATOR
+from reconciler.sandbox.questions import Questions
 from reconciler.sandbox.store import Body, Store
 
 KIND: Final = "policy"
@@ -42,6 +43,7 @@ class Policies:
     def __init__(self, store: Store, account_exists: Callable[[str], bool]) -> None:
         self._store = store
         self._account_exists = account_exists
+        self.questions = Questions()
         self._last_etag = 0
         self._lock = threading.Lock()
 
@@ -99,9 +101,14 @@ class Policies:
 
         The operator owns everything. Conditional bindings grant nothing: conditions are not evaluated here.
         """
+        places = list(resources)
+        granted = self._holds(caller, permission, places)
+        self.questions.note(caller, permission, places, granted=granted)
+        return granted
+
+    def _holds(self, caller: str, permission: str, places: Sequence[str]) -> bool:
         if caller == OPERATOR:
             return True
-        places = list(resources)
         identities = self._identities(caller, places)
         for resource in places:
             for binding in self.get(resource).get("bindings", ()):
@@ -124,7 +131,7 @@ class Policies:
 
     def held(self, caller: str, permissions: Iterable[str], resources: Sequence[str]) -> dict[str, Any]:
         """The answer of testIamPermissions."""
-        granted = [one for one in permissions if self.allowed(caller, one, resources)]
+        granted = [one for one in permissions if self._holds(caller, one, resources)]
         return {"permissions": granted} if granted else {}
 
     def _check(self, bindings: Sequence[Binding], policy: Mapping[str, Any]) -> None:

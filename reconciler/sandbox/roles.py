@@ -1,15 +1,18 @@
-"""Which predefined role holds which permissions, for the roles that a deployment uses.
+"""Which predefined role holds which permissions, for the roles that a deployment meets.
 
-Taken from Google's "IAM roles and permissions index". A permission may end in `*`. A role of a service listed here
-that is not in the table does not exist; a role of another service is kept in policies but grants nothing.
+A role of a service whose roles are all in the table, and that is not in it, does not exist; a role of another service
+is kept in policies but grants nothing.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Final
 
-from reconciler.sandbox.permissions import PERMISSIONS
+from reconciler.sandbox.predefined import basic, containers, data, identity, networks, observing
 
 BASIC: Final = {
     "roles/owner": "projectOwner",
@@ -30,6 +33,38 @@ STRICT: Final = frozenset(
     }
 )
 """Services whose roles are all in the table."""
+_CHOICE: Final = re.compile(r"\{([^}]*)\}")
+
+
+@dataclass(frozen=True)
+class Role:
+    """What a predefined role holds (a permission may hold `*`), and its *witness*: "listed", "partly" or "known"."""
+
+    permissions: frozenset[str]
+    witness: str
+
+
+def _read(*texts: str) -> Iterator[tuple[str, Role]]:
+    for paragraph in "\n".join(texts).strip().split("\n\n"):
+        head, *lines = paragraph.strip().splitlines()
+        name, witness = head.split()
+        yield name, Role(frozenset(one for line in lines for one in _expanded(line.strip())), witness)
+
+
+def _expanded(text: str) -> Iterator[str]:
+    """Every permission that *text* stands for: "a.{b,c}" is "a.b" and "a.c"."""
+    choice = _CHOICE.search(text)
+    if choice is None:
+        yield text
+        return
+    for one in choice[1].split(","):
+        yield from _expanded(text[: choice.start()] + one + text[choice.end() :])
+
+
+ROLES: Final[Mapping[str, Role]] = dict(
+    _read(basic.TEXT, identity.TEXT, data.TEXT, containers.TEXT, networks.TEXT, observing.TEXT)
+)
+"""By name: "roles/run.viewer"."""
 
 
 def exists(role: str) -> bool:
@@ -37,8 +72,8 @@ def exists(role: str) -> bool:
     if not role.startswith("roles/"):
         return role.count("/") == 3 and "/roles/" in role
     name = role.removeprefix("roles/")
-    if role in PERMISSIONS or "." not in name:
-        return role in PERMISSIONS
+    if role in ROLES or "." not in name:
+        return role in ROLES
     return name.partition(".")[0] not in STRICT
 
 
@@ -47,4 +82,5 @@ def grants(role: str, permission: str) -> bool:
     if role in BASIC and permission.startswith("storage.objects."):
         # The basic roles reach objects only through a bucket's legacy bindings (projectOwner:, projectEditor:, …).
         return False
-    return any(fnmatchcase(permission, pattern) for pattern in PERMISSIONS.get(role, ()))
+    known = ROLES.get(role)
+    return known is not None and any(fnmatchcase(permission, pattern) for pattern in known.permissions)

@@ -93,9 +93,21 @@ def test_a_source_that_is_missing_is_refused_at_once(ready: Cloud) -> None:
 
 
 def test_a_push_without_the_right_to_it_fails_as_such(ready: Cloud) -> None:
-    """A repository that is not ours to write, or not there, which look the same."""
+    """The builder has to be let into the repository; elsewhere, the name is unknown."""
     image = f"{REGION}-docker.pkg.dev/{ready.project}/elsewhere/tiny:1"
-    done = build(ready, build_body(ready, image, "tiny.tgz"))
+    elsewhere = build(ready, build_body(ready, image, "tiny.tgz"))["metadata"]["build"]
+    assert elsewhere["failureInfo"]["type"] == "PUSH_FAILED"
+    email = ready.account("builder-account")
+    policy = ready.ok("POST", "/v1/projects/{P}:getIamPolicy", {})
+    policy["bindings"] += [
+        {"role": role, "members": [f"serviceAccount:{email}"]}
+        for role in ("roles/storage.objectViewer", "roles/logging.logWriter")
+    ]
+    ready.ok("POST", "/v1/projects/{P}:setIamPolicy", {"policy": policy})
+    body = build_body(ready, reference(ready), "tiny.tgz")
+    body["serviceAccount"] = f"projects/{ready.project}/serviceAccounts/{email}"
+    body["options"] = {"logging": "CLOUD_LOGGING_ONLY"}
+    done = build(ready, body)
     failed = done["metadata"]["build"]
     assert (failed["status"], failed["failureInfo"]["type"]) == ("FAILURE", "PUSH_NOT_AUTHORIZED")
     assert 'denied on resource "projects/' in done["error"]["message"]
