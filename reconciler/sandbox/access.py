@@ -45,9 +45,13 @@ def caller(world: World, visit: Visit) -> str:
     return member
 
 
-def project(world: World, method: Described, params: Mapping[str, Any]) -> str:
-    """The id of the project that the parameters name ("" where they name none); raises ApiError where it is missing."""
-    named = _named(method, params)
+def project(
+    world: World, method: Described, params: Mapping[str, Any], body: Mapping[str, Any] | None = None
+) -> str:
+    """The id of the project that the request names ("" where it names none); raises ApiError where it is missing."""
+    named = (
+        _consumer({**params, **(body or {})}) if method.api == "servicenetworking" else _named(method, params)
+    )
     if not named:
         return ""
     known = world.projects.get(named)
@@ -168,6 +172,14 @@ def _named(method: Described, params: Mapping[str, Any]) -> str:
             and "projects/" in method.path
         ):
             return value
+    return ""
+
+
+def _consumer(fields: Mapping[str, Any]) -> str:
+    """Whose network a call of Service Networking is about: its names are those of the service, not of a project."""
+    for key in ("network", "consumerNetwork"):
+        if found := _IN_NAME.match(str(fields.get(key, ""))):
+            return found[1]
     return ""
 
 

@@ -175,7 +175,7 @@ class Apis:
             params=params,
             body=body,
             caller=exchange.caller,
-            project=access.project(self.world, method, params),
+            project=access.project(self.world, method, params, body),
             headers={name.lower(): value for name, value in visit.headers},
             host=visit.host,
             base_url=_base_url(visit),

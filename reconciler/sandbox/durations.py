@@ -26,6 +26,8 @@ OPERATIONS: Final[Mapping[str, float]] = {
     "artifactregistry.*": 5,
     "vpcaccess.projects.locations.connectors.delete": 120,
     "vpcaccess.*": 180,
+    # Cloud SQL keeps a deleted instance's network for its recovery: "Service Networking waits for four days".
+    "servicenetworking.services.connections.release": 345_600,
     "servicenetworking.*": 60,
     "compute.*": 15,
     # Service Usage: 10 to 60 s.

@@ -67,6 +67,8 @@ def launch(
 
     Raises ContainerFailed where there is nothing to start.
     """
+    for warning in resolved.warnings:
+        log.write(warning)
     folder = instance_folder(world.home, secrets.token_hex(3))
     folder.mkdir(mode=0o711)
     port = free_port()

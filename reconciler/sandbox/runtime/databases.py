@@ -4,6 +4,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any, Final
 
+from reconciler.sandbox import vpc
 from reconciler.sandbox.errors import SandboxError
 from reconciler.sandbox.runtime import pg_binaries, postgres
 from reconciler.sandbox.runtime.postgres import Cluster
@@ -42,6 +43,22 @@ class Databases:
                 postgres.start(where)
                 return where
         return None
+
+    def private_address(self, name: str, network: str) -> str:
+        """The address of the instance PROJECT:REGION:NAME, where it cannot be reached from *network*; else "".
+
+        An instance with a public address is reached from anywhere: by that address Cloud Run connects to it.
+        """
+        project, _, rest = name.partition(":")
+        stored = self._world.store.get(INSTANCE, f"projects/{project}/instances/{rest.partition(':')[2]}")
+        if stored is None:
+            return ""
+        addresses = {one["type"]: one["ipAddress"] for one in stored["resource"].get("ipAddresses", ())}
+        own = stored["resource"]["settings"]["ipConfiguration"].get("privateNetwork", "")
+        if "PRIMARY" in addresses or "PRIVATE" not in addresses:
+            return ""
+        reached = vpc.full_name(self._world, project, "global/networks", own) == network
+        return "" if reached else addresses["PRIVATE"]
 
     def flags(self) -> frozenset[str]:
         """The names of all database flags that this machine's PostgreSQL knows."""

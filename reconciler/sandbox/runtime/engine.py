@@ -143,10 +143,10 @@ class Engine:
         `name` is the task's full name; the log is that of `who`. `cancelled` is asked once the task can be found by
         `cancel_task`, so that a cancellation is seen by one of the two.
         """
-        container = container_of(template)
+        container, where = container_of(template), (who.project, who.region)
         log = self.log(who.name)
         try:
-            resolved = resolve(self._world, self.databases, who.project, container, container.image, "Job")
+            resolved = resolve(self._world, self.databases, where, container, container.image, "Job")
             running = containers.launch(self._world, who, container, resolved, variables, log)
         except (Unresolved, ContainerFailed) as error:
             log.write(str(error))
@@ -238,7 +238,9 @@ class Engine:
         _, project, _, region, _, service, _, short = revision.split("/")
         known = self._world.projects.get(project)
         who = Identity(project, known.number if known else "", region, short)
-        resolved = resolve(self._world, self.databases, project, container, container.image, "Revision")
+        resolved = resolve(
+            self._world, self.databases, (project, region), container, container.image, "Revision"
+        )
         variables = {"PORT": "", "K_SERVICE": service, "K_REVISION": short, "K_CONFIGURATION": service}
         running = containers.launch(self._world, who, container, resolved, variables, self.log(short))
         self._starting[revision] = running

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from reconciler.sandbox import egress
 from reconciler.sandbox.errors import ApiError
 from reconciler.sandbox.registry import resolve_image
 from reconciler.sandbox.runtime import images
@@ -27,7 +29,9 @@ class Resolved:
     files: Mapping[tuple[str, str], bytes]
     """By mount path and path below it."""
     sockets: Mapping[str, Path]
-    """Connection name -> the folder with PostgreSQL's socket; only what the account may connect to."""
+    """Connection name -> the folder with PostgreSQL's socket; only what the account may connect to, and reaches."""
+    warnings: tuple[str, ...] = ()
+    """What the platform writes into the container's log before it starts."""
 
 
 def find_image(world: World, reference: str) -> Image:
@@ -40,9 +44,13 @@ def find_image(world: World, reference: str) -> Image:
 
 
 def resolve(
-    world: World, databases: Databases, project: str, container: Container, image: str, owner: str
+    world: World, databases: Databases, where: tuple[str, str], container: Container, image: str, owner: str
 ) -> Resolved:
-    """Fetch what a container needs. `owner` is "Revision" or "Job", for the messages. Raises Unresolved."""
+    """Fetch what a container in `where` (project and region) needs. `owner` is "Revision" or "Job", for the messages.
+
+    Raises Unresolved.
+    """
+    project, region = where
     member = f"serviceAccount:{container.account}"
     env = {
         name: _secret(
@@ -55,13 +63,28 @@ def resolve(
         for file in container.secret_files
     }
     found = find_image(world, image)
+    network = reached_network(world, project, region, container.vpc_access)
     sockets: dict[str, Path] = {}
-    for names in container.sql_mounts.values():
-        for name in names:
-            place = _socket(world, databases, member, name)
-            if place is not None:
-                sockets[name] = place
-    return Resolved(found, env, files, sockets)
+    warnings: list[str] = []
+    for name in dict.fromkeys(name for names in container.sql_mounts.values() for name in names):
+        place = _socket(world, databases, member, name)
+        address = databases.private_address(name, network) if place is not None else ""
+        if address:
+            warnings.append(
+                "Cloud SQL connection failed. Please see https://cloud.google.com/sql/docs/postgres/connect-run for "
+                f'additional details: couldn\'t connect to "{name}": dial tcp {address}:3307: i/o timeout'
+            )
+        elif place is not None:
+            sockets[name] = place
+    return Resolved(found, env, files, sockets, tuple(warnings))
+
+
+def reached_network(world: World, project: str, region: str, access: Mapping[str, Any]) -> str:
+    """The full name of the network that a template's `vpcAccess` leads into, or "". Raises Unresolved."""
+    try:
+        return egress.network_of(world, project, region, access)
+    except egress.Unreachable as error:
+        raise Unresolved(str(error)) from error
 
 
 def _socket(world: World, databases: Databases, member: str, name: str) -> Path | None:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 _SUFFIX = {"": 1, "K": 1000, "M": 1000**2, "G": 1000**3, "Ki": 1024, "Mi": 1024**2, "Gi": 1024**3}
@@ -67,6 +67,8 @@ class Container:
     """Seconds: of a request, or of a task."""
     probe: Probe
     workdir: str = ""
+    vpc_access: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """The template's `vpcAccess`: its way into a network, or nothing."""
 
 
 def container_of(template: Mapping[str, Any]) -> Container:
@@ -101,6 +103,7 @@ def container_of(template: Mapping[str, Any]) -> Container:
         timeout=seconds(template.get("timeout", "300s")),
         probe=_probe(container.get("startupProbe", {})),
         workdir=container.get("workingDir", ""),
+        vpc_access=template.get("vpcAccess", {}),
     )
 
 

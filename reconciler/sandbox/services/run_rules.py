@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from reconciler.sandbox import labels
+from reconciler.sandbox import egress, labels
 from reconciler.sandbox.errors import ApiError, bad_request
 from reconciler.sandbox.runtime.revision import cpus, quantity, seconds
 from reconciler.sandbox.seeding import account_exists
@@ -108,14 +108,8 @@ def _check_containers(
         if probe in container:
             _check_probe(container[probe], f"{field}.{probe}", probe == "startupProbe", report)
     _check_volumes(container, template, place, report)
-    access: Mapping[str, Any] = template.get("vpcAccess", {})
-    if "connector" in access and "networkInterfaces" in access:
-        report(
-            f"{place}.vpc_access.connector",
-            "one and only one of connector and network_interfaces must be set.",
-        )
-    elif "connector" in access or "networkInterfaces" in access:
-        raise _not_emulated("vpcAccess")
+    for where, text in egress.findings(template.get("vpcAccess")):
+        report(f"{place}.vpc_access.{where}", text)
 
 
 def _check_env(

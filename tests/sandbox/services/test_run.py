@@ -303,8 +303,7 @@ def test_a_service_account_must_exist_and_be_ours_to_use(cloud: Cloud, image: st
 def test_what_is_not_emulated_is_said(cloud: Cloud) -> None:
     """Never a silent success."""
     two = {"template": {"containers": [{"image": "a"}, {"image": "b"}]}}
-    connector = _service("i", vpcAccess={"connector": "c"})
-    for body in (two, connector, {**_service("i"), "iapEnabled": True}):
+    for body in (two, {**_service("i"), "iapEnabled": True}):
         refused = cloud.post(f"{PLACE}/services?serviceId=web", body)
         assert refused.status == 400
         assert "does not emulate" in refused.error["message"]
