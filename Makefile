@@ -10,7 +10,7 @@ WITHOUT_VENV := $(PYTHON) -c 'from reconciler.sandbox import control as c
 SPEC ?= specs/quickstart.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help up down setup test check unit bench clean
+.PHONY: help up down setup test check unit conformance bench clean
 
 help: ## Show what can be made.
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -61,6 +61,9 @@ check: $(VENV)/.ready-dev ## Style, types, layers.
 
 unit: $(VENV)/.ready-dev ## Every test.
 	$(BIN)/python -m pytest $(ARGS)
+
+conformance: $(VENV)/.ready-dev ## Replay what the real APIs answered (RECORDINGS=FOLDER), and look at Google's schemas.
+	@$(BIN)/python -m tests.conformance $(if $(RECORDINGS),--recordings '$(RECORDINGS)') $(ARGS)
 
 bench: $(VENV)/.ready-dev ## Measure speed and memory, as ratios in one run.
 	$(BIN)/python -m bench.plan

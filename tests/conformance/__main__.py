@@ -7,69 +7,55 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.conformance import excuses
-from tests.conformance.cloud import Sandbox, running
-from tests.conformance.recordings import Row, Take, read, takes
-from tests.conformance.replay import replay
-from tests.conformance.report import Figures, table
+from tests.conformance.cloud import running
+from tests.conformance.recordings import find, read
+from tests.conformance.report import DIFFERENT, table
+from tests.conformance.run import Choice, run
 
-PLACES = ("recordings", "../recordings", "../shared/recordings")
+WITHOUT = """\
+There are no recordings here, so nothing is compared with what the real APIs answered.
+Recordings are request and answer pairs of real Google Cloud, such as the HTTP logs that the Config Connector project
+(GoogleCloudPlatform/k8s-config-connector, Apache-2.0) keeps beside its tests. A recording is a JSON Lines file:
+  {"service", "kind", "case", "seq", "provenance": {"commit"},
+   "request": {"method", "url", "path", "query", "body"}, "response": {"status", "body"}}
+Put *.jsonl files in recordings/, or name their folder: make conformance RECORDINGS=FOLDER"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Replay, print the figures; 1 where a difference has no excuse."""
+    """Print the figures; 0 where every difference has its excuse, 1 where one has none."""
     chosen = _arguments(arguments)
-    folder = chosen.recordings or next((Path(p) for p in PLACES if Path(p).is_dir()), None)
-    if folder is None:
-        say("There are no recordings here.")
+    folder = chosen.recordings or find()
+    if folder is None or not folder.is_dir():
+        say(WITHOUT)
         return 0
-    rows = read(folder)
-    wanted = [row for row in rows if _wanted(row, chosen)]
-    figures = Figures(excuses.EXCUSES)
-    groups = takes(rows)
+    choice = Choice(chosen.service, chosen.kind, chosen.case)
     with running() as sandbox:
-        for take in groups:
-            if any(row in wanted for row in take.rows):
-                _replay(sandbox, take, groups, wanted, figures, verbose=chosen.verbose)
+        figures = run(
+            sandbox,
+            read(folder),
+            choice,
+            tell=(lambda line: say(f"  {line}")) if chosen.verbose else say_nothing,
+        )
     say(*table(figures))
-    return 1 if figures.lines else 0
-
-
-def _replay(
-    sandbox: Sandbox,
-    take: Take,
-    groups: Sequence[Take],
-    wanted: Sequence[Row],
-    figures: Figures,
-    *,
-    verbose: bool,
-) -> None:
-    others = [one for one in groups if one.case == take.case and one is not take]
-    before = len(figures.lines)
-    for compared in replay(sandbox, take, others):
-        if compared.row not in wanted:
-            continue
-        if verbose and compared.given:
-            say(f"  given before {compared.row}: {'; '.join(compared.given)}")
-        figures.add(compared)
-    if verbose:
-        say(*(f"  {line}" for line in figures.lines[before:]))
-
-
-def _wanted(row: Row, chosen: argparse.Namespace) -> bool:
-    pairs = ((chosen.service, row.service), (chosen.kind, row.kind))
-    return all(asked in (None, had) for asked, had in pairs) and (
-        chosen.case is None or chosen.case in row.case
-    )
+    if choice.everything:
+        say(
+            *(
+                f"This excuse excused nothing: {one.row} {one.field} ({one.reason})"
+                for one in figures.unused()
+            )
+        )
+    return 1 if figures.total[DIFFERENT] else 0
 
 
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.conformance", description=__doc__)
-    parser.add_argument("--recordings", type=Path, metavar="FOLDER")
-    parser.add_argument("--service")
-    parser.add_argument("--kind")
-    parser.add_argument("--case", help="a part of the case's name")
-    parser.add_argument("-v", "--verbose", action="store_true", help="print each difference")
+    parser.add_argument("--recordings", type=Path, metavar="FOLDER", help="where the *.jsonl files are")
+    parser.add_argument("--service", help="count this service only, as the recordings name it")
+    parser.add_argument("--kind", help="count this kind only")
+    parser.add_argument("--case", help="count cases only that have this in their name")
+    parser.add_argument(
+        "-v", "--verbose", action="store_true", help="print what was given, and each difference"
+    )
     return parser.parse_args(arguments)
 
 
@@ -78,6 +64,11 @@ def say(*lines: str) -> None:
     for line in lines:
         sys.stdout.write(line + "\n")
     sys.stdout.flush()
+
+
+def say_nothing(line: str) -> None:
+    """Print nothing."""
+    del line
 
 
 if __name__ == "__main__":

@@ -68,13 +68,29 @@ class _Walk:
 
     def items(self, at: str, recorded: Sequence[Any], actual: Sequence[Any]) -> None:
         if normal.unordered(self.place(at)):
-            recorded, actual = sorted(recorded, key=self.order), sorted(actual, key=self.order)
+            recorded, actual = self.unlike(at, recorded, actual)
         for number, (one, other) in enumerate(zip(recorded, actual, strict=False)):
             self.value(f"{at}[{number}]", one, other)
         for number in range(len(actual), len(recorded)):
             self.found.append(Difference(f"{at}[{number}]", _brief(recorded[number]), ABSENT))
         for number in range(len(recorded), len(actual)):
             self.found.append(Difference(f"{at}[{number}]", ABSENT, _brief(actual[number])))
+
+    def unlike(self, at: str, recorded: Sequence[Any], actual: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+        """What is left of two lists without order when every item that both have is taken out."""
+        rest, only = list(actual), list[Any]()
+        for item in recorded:
+            same = next((other for other in rest if self.like(at, item, other)), None)
+            if same is None:
+                only.append(item)
+            else:
+                rest.remove(same)
+        return sorted(only, key=self.order), sorted(rest, key=self.order)
+
+    def like(self, at: str, recorded: Any, actual: Any) -> bool:
+        found: list[Difference] = []
+        _Walk(self.api, self.fill, found).value(at, recorded, actual)
+        return not found
 
     def order(self, item: Any) -> str:
         return self.fill(json.dumps(item, sort_keys=True))

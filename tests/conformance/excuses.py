@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Final
@@ -20,18 +20,31 @@ class Excuse:
     field: str
     """A pattern over the field's path, without indices."""
     reason: str
+    recorded: str = "*"
+    sandbox: str = "*"
+    """Patterns over what either side has there, as the report prints it."""
 
 
 EXCUSES: Final[Sequence[Excuse]] = ()
 
-LEFT_OUT: Final[dict[str, str]] = {}
-"""Kinds, as "service kind", of things that the product does not use, each with its reason. They are counted."""
+LEFT_OUT: Final[Mapping[str, str]] = {}
+"""Patterns over "service kind METHOD path" of what the product does not use, each with its reason. They are counted."""
 
 
 def excuse(excuses: Sequence[Excuse], row: Row, difference: Difference) -> Excuse | None:
     """The line that excuses a difference, or None."""
     where = f"{row.api} {row.case} {row.method} {row.path}"
     for one in excuses:
-        if fnmatchcase(where, one.row) and fnmatchcase(plain(difference.field), one.field):
+        fits = fnmatchcase(where, one.row) and fnmatchcase(plain(difference.field), one.field)
+        if (
+            fits
+            and fnmatchcase(difference.recorded, one.recorded)
+            and fnmatchcase(difference.sandbox, one.sandbox)
+        ):
             return one
     return None
+
+
+def left_out(patterns: Mapping[str, str], row: Row) -> bool:
+    """Whether a row is about something that the product does not use."""
+    return any(fnmatchcase(f"{row.api} {row.method} {row.path}", pattern) for pattern in patterns)

@@ -18,7 +18,7 @@ from tests.conformance.cloud import Got, Sandbox
 from tests.conformance.making import Recipe, addressed, mentioned
 from tests.conformance.operations import is_operation, operation_path, settle
 from tests.conformance.placeholders import Bindings
-from tests.conformance.recordings import fields_of
+from tests.conformance.recordings import Row, fields_of
 
 APIS: Final = (
     "cloudresourcemanager", "compute", "iam", "monitoring", "run", "secretmanager", "servicenetworking", "sqladmin",
@@ -64,6 +64,7 @@ class Givens:
                 self._give(row.host, match, recipe, index)
             self._mentions(index, query, body)
             self._state(index, path, query)
+            self._operation(index)
         if row.method != "GET":
             self._wrote(path, query, fields_of(body))
         return self.made
@@ -140,6 +141,30 @@ class Givens:
             return
         self.made += state(self, path, query, self.resolved(fields_of(row.answer), index))
 
+    def _operation(self, index: int) -> None:
+        """Start the operation that a row reads, where no row starts it: make or delete what it is about."""
+        row = self.bindings.rows[index]
+        answer = fields_of(row.answer)
+        link = str(answer.get("targetLink", ""))
+        kind = str(answer.get("operationType", ""))
+        earlier = self.bindings.rows[:index]
+        if "/operations/" not in row.path or not link or any(_started(one, answer) for one in earlier):
+            return
+        path = re.sub(r"^https://[^/]+", "", self.resolved(link, index))
+        for match, recipe in addressed(row.host, path)[-1:]:
+            if kind == "delete":
+                self._give(row.host, match, recipe, None)
+                got = self.ask("DELETE", row.host, path)
+            elif kind == "insert":
+                making = recipe(row.host, match, {})
+                self._named_in(json.dumps(making.body))
+                got = self.ask(making.method, making.host, making.path, making.body, making.query)
+            else:
+                return
+            name = str(fields_of(got.body).get("name", ""))
+            self.bindings.operations[row.service] = name.rpartition("operations/")[2]
+            self.made.append(f"{kind} of {path}{states.refused(got)}")
+
     def _wrote(self, path: str, query: Mapping[str, str], body: Mapping[str, Any]) -> None:
         """A row of the take changes something: from here on the sandbox is responsible for it."""
         plain = self._plain(path)
@@ -163,3 +188,10 @@ class Givens:
             if shows and self._plain(self.resolved(row.path, at)) == self._plain(path):
                 return self.resolved(fields_of(row.answer), at)
         return {}
+
+
+def _started(row: Row, operation: Mapping[str, Any]) -> bool:
+    """Whether a row's recorded answer is the start of the operation."""
+    answer = fields_of(row.answer)
+    same = all(answer.get(key) == operation.get(key) for key in ("operationType", "targetLink"))
+    return row.method != "GET" and "operationType" in answer and same

@@ -10,11 +10,16 @@ each of these is a *take*, and each take is replayed in a project of its own.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Final, cast
 from urllib.parse import urlsplit
+
+PLACES: Final = ("recordings", "../recordings", "../shared/recordings")
+"""Where recordings are looked for, beside the checkout; FOLDER goes first."""
+FOLDER: Final = "MLFLOW_RECONCILE_RECORDINGS"
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,12 @@ class Take:
     case: str
     name: str
     rows: Sequence[Row]
+
+
+def find() -> Path | None:
+    """The folder of recordings on this machine, or None."""
+    named = os.environ.get(FOLDER)
+    return next((path for path in map(Path, (named,) if named else PLACES) if path.is_dir()), None)
 
 
 def read(folder: Path) -> list[Row]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final, cast
 
-from tests.conformance import given
+from tests.conformance import given, weather
 from tests.conformance.cloud import Got, Sandbox, token
 from tests.conformance.compare import Difference, differences
 from tests.conformance.completion import Step, complete
@@ -61,13 +61,16 @@ class _Run:
     def one(self, index: int) -> Compared | None:
         """Carry out one step; None where it is not the take's own."""
         row = self.steps[index].row
+        self._weather(index)
         about_operation = "/operations/" in row.path
-        if not about_operation:
+        if not about_operation and not weather.under_way(row):
             self._settle()
         path = self.bindings.resolve(row.path, index)
         query = {key: self.bindings.resolve(value, index) for key, value in row.query.items()}
         body = self._resolved(row.body, index)
-        made = [] if about_operation else self.givens.before(index, path, query, body)
+        made = self.givens.before(index, path, query, body)
+        if about_operation and made:
+            path = self.bindings.resolve(row.path, index)
         if fields := fields_of(body):
             body = self._versioned(row, path, fields)
         if about_operation and done(row.answer):
@@ -81,6 +84,11 @@ class _Run:
             return None
         said, self.filled_in = [*self.filled_in, *made], []
         return Compared(row, differences(row, got, self.bindings.fill), said)
+
+    def _weather(self, index: int) -> None:
+        wanted = weather.conditions(self.bindings.rows, index)
+        if wanted != self.sandbox.world.conditions.show():
+            self.sandbox.world.conditions.replace(wanted)
 
     def _resolved(self, value: Any, index: int) -> Any:
         if isinstance(value, str):

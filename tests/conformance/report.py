@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from tests.conformance.excuses import Excuse, excuse
+from tests.conformance.recordings import Row
 from tests.conformance.replay import Compared
 
 EQUAL, EXCUSED, DIFFERENT, LEFT_OUT = "equal", "excused", "different", "left out"
@@ -39,10 +40,10 @@ class Figures:
         self.counts.setdefault(row.api, Counter())[outcome] += 1
         return outcome
 
-    def leave_out(self, api: str, case: str) -> None:
-        """Count one row that is not replayed."""
-        self.cases.setdefault(api, set()).add(case)
-        self.counts.setdefault(api, Counter())[LEFT_OUT] += 1
+    def leave_out(self, row: Row) -> None:
+        """Count one row that is not compared."""
+        self.cases.setdefault(row.api, set()).add(row.case)
+        self.counts.setdefault(row.api, Counter())[LEFT_OUT] += 1
 
     def unused(self) -> list[Excuse]:
         """Excuses that excused nothing: they are to go."""

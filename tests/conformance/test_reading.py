@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.conformance.__main__ import PLACES
 from tests.conformance.reading import ReadBack, read_back
-from tests.conformance.recordings import Row, read, takes
+from tests.conformance.recordings import Row, find, read, takes
 
-FOLDER = next((Path(place) for place in PLACES if Path(place).is_dir()), None)
+FOLDER = find()
 ABSENT = "no recordings of the real APIs are on this machine; make conformance says where they come from"
 
 
