@@ -228,7 +228,7 @@ def load_services(world: World) -> tuple[Catalog, Methods]:
         for version in module.VERSIONS:
             served[module.API, version] = None
             methods.update({(module.API, version, key): one for key, one in implemented.items()})
-    return Catalog(tuple(served)), methods
+    return Catalog(tuple(served), {(api, key) for api, _, key in methods}), methods
 
 
 def operation_name(path: str) -> str:

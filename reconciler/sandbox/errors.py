@@ -63,7 +63,8 @@ class ApiError(Exception):
 
     *status* is the HTTP status; *reason* the word in `errors[0].reason` (derived from the status where left out);
     *rpc_status* the gRPC name, needed where HTTP alone is ambiguous (400 FAILED_PRECONDITION, 409 ABORTED);
-    *details* the `google.rpc` messages, each with its `@type`.
+    *details* the `google.rpc` messages, each with its `@type`; *location* what was wrong, as classic APIs say it:
+    ("If-Match", "header").
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class ApiError(Exception):
         rpc_status: str = "",
         details: Sequence[Mapping[str, Any]] = (),
         domain: str = "global",
+        location: tuple[str, str] | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -83,6 +85,7 @@ class ApiError(Exception):
         self.reason = reason or REASON.get(self.rpc_status, "invalid")
         self.details = list(details)
         self.domain = domain
+        self.location = location
 
 
 def body(api: str, error: ApiError) -> dict[str, Any]:
@@ -90,6 +93,8 @@ def body(api: str, error: ApiError) -> dict[str, Any]:
     inner: dict[str, Any] = {"code": error.status, "message": error.message}
     if api in CLASSIC or api in BOTH:
         entry = {"message": error.message, "domain": error.domain, "reason": error.reason}
+        if error.location:
+            entry |= {"location": error.location[0], "locationType": error.location[1]}
         inner["errors"] = [entry]
     if api not in CLASSIC:
         inner["status"] = error.rpc_status

@@ -8,27 +8,32 @@ How long one takes, and whether it fails on Google's side, is asked for when it 
 its work is done, so what a reader must see meanwhile is stored before `start`.
 
 Shapes: `longrunning` is google.longrunning.Operation (`done` left out while false; an error is a google.rpc.Status);
-`sql` is sql#operation (status PENDING, RUNNING, DONE; errors under `error.errors[]`).
+`sql` is sql#operation (status PENDING, RUNNING, DONE; errors under `error.errors[]`);
+`compute` is compute#operation (status RUNNING and progress 0 until DONE and 100; the error's HTTP status beside it).
 """
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
+from datetime import datetime
+from http import HTTPStatus
 from typing import Any, Final, Literal
 
+from reconciler.sandbox import compute_names
 from reconciler.sandbox.errors import ApiError, rpc
 from reconciler.sandbox.store import Body, Exists, Missing, Store
 
-Shape = Literal["longrunning", "sql"]
+Shape = Literal["longrunning", "sql", "compute"]
 Progress = Callable[[Mapping[str, Any]], None]
-"""Replaces the metadata of a longrunning operation, or merges fields into a sql operation."""
+"""Replaces the metadata of a longrunning operation, or merges fields into one of another shape."""
 Work = Callable[[Mapping[str, Any], Progress], Mapping[str, Any] | None]
-"""(arguments, progress) -> the response of a longrunning operation, or extra fields of a sql one. Raises ApiError."""
+"""(arguments, progress) -> the response of a longrunning operation, or extra fields of another. Raises ApiError."""
 Undone = Callable[[Mapping[str, Any], ApiError], None]
 """(arguments, error): leave what an operation was about as it is when Google fails half-way."""
 KIND: Final = "operation"
@@ -100,6 +105,8 @@ class Operations:
         first: dict[str, Any] = {"name": name, **(wire or {})}
         if shape == "sql":
             first.setdefault("status", "PENDING")
+        if shape == "compute":
+            first |= {"status": "RUNNING", "progress": 0}
         record: Body = {
             "kind": kind,
             "shape": shape,
@@ -193,9 +200,9 @@ class Operations:
                 self._changed.notify_all()
 
     def _finish(self, name: str, record: Body) -> None:
-        sql = record["shape"] == "sql"
-        progress = self._progress(name, sql=sql)
-        if sql:
+        shape: Shape = record["shape"]
+        progress = self._progress(name, merge=shape != "longrunning")
+        if shape == "sql":
             progress({"status": "RUNNING", "startTime": self._now()})
         if self._stopping.wait(record.get("due", 0.0) - time.time()):
             return
@@ -211,7 +218,7 @@ class Operations:
 
         def close(current: Body) -> Body:
             wire: dict[str, Any] = current["wire"]
-            wire.update(_sql_end(answer, error, self._now()) if sql else _longrunning_end(answer, error))
+            wire.update(_end(shape, answer, error, self._now()))
             return {**current, "wire": wire, "done": True}
 
         with self._store.transaction():
@@ -228,10 +235,10 @@ class Operations:
             self._undone[kind](arguments, error)
         raise error
 
-    def _progress(self, name: str, *, sql: bool) -> Progress:
+    def _progress(self, name: str, *, merge: bool) -> Progress:
         def report(fields: Mapping[str, Any]) -> None:
             def change(current: Body) -> Body:
-                wire = {**current["wire"], **(dict(fields) if sql else {"metadata": dict(fields)})}
+                wire = {**current["wire"], **(dict(fields) if merge else {"metadata": dict(fields)})}
                 return {**current, "wire": wire}
 
             try:
@@ -250,6 +257,14 @@ class Busy(Exception):
         self.running = running
 
 
+def _end(shape: Shape, answer: Mapping[str, Any] | None, error: ApiError | None, now: str) -> dict[str, Any]:
+    if shape == "sql":
+        return _sql_end(answer, error, now)
+    if shape == "compute":
+        return _compute_end(answer, error, now)
+    return _longrunning_end(answer, error)
+
+
 def _longrunning_end(answer: Mapping[str, Any] | None, error: ApiError | None) -> dict[str, Any]:
     if error is not None:
         return {"done": True, "error": rpc(error)}
@@ -261,4 +276,15 @@ def _sql_end(answer: Mapping[str, Any] | None, error: ApiError | None, now: str)
     if error is not None:
         entry = {"kind": "sql#operationError", "code": error.reason, "message": error.message}
         end["error"] = {"kind": "sql#operationErrors", "errors": [entry]}
+    return end
+
+
+def _compute_end(answer: Mapping[str, Any] | None, error: ApiError | None, now: str) -> dict[str, Any]:
+    local = compute_names.local_time(datetime.fromisoformat(now))
+    end: dict[str, Any] = {"status": "DONE", "progress": 100, "endTime": local, **(answer or {})}
+    if error is not None:
+        code = re.sub(r"(?<=[a-z])([A-Z])", r"_\1", error.reason).upper()
+        end["error"] = {"errors": [{"code": code, "message": error.message}]}
+        end["httpErrorStatusCode"] = error.status
+        end["httpErrorMessage"] = HTTPStatus(error.status).phrase.upper()
     return end

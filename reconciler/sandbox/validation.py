@@ -40,7 +40,7 @@ _NUMBERS: Final[dict[str, dict[int, str]]] = {
     },
     "SECRET_TYPE_UNSPECIFIED": {50: "OTHER"},
 }
-_ROOTS: Final = {"sqladmin": "body"}
+_ROOTS: Final = {"sqladmin": "body", "compute": "resource"}
 
 
 class _Walk:
@@ -208,6 +208,11 @@ def check_parameters(
     """Path and query parameters by name, typed. Raises ApiError 400 on unknown, malformed or missing ones."""
     walk = _Walk(method.schemas, keep_null=False, answer=False)
     params: dict[str, Any] = dict(path)
+    for name, text in path.items():
+        pattern = str(method.parameters.get(name, {}).get("pattern", "^"))
+        if not pattern.startswith("^") and re.fullmatch(pattern, text) is None:
+            told = f"Invalid value for field '{name}': '{text}'. Must be a match of regex '{pattern}'"
+            raise ApiError(400, told, reason="invalid")
     for sent, given in query:
         if sent in document.global_parameters or sent in GLOBAL_EXTRA:
             params.setdefault(sent, given)

@@ -22,6 +22,7 @@ class Rule:
     reason: str
 
 
+IPV4: Final = r"\d+\.\d+\.\d+\.\d+"
 TIME: Final = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)"
 ANY: Final = r"(?s).+"
 NUMBER: Final = r"\d+"
@@ -44,6 +45,9 @@ HIDDEN: Final = (
     Rule("iam * uniqueId", NUMBER, "assigned at random"),
     Rule("iam * oauth2ClientId", NUMBER, "assigned at random"),
     Rule("serviceusage * uniqueId", NUMBER, "assigned at random"),
+    Rule("compute addresses address", IPV4, "Google picks it; the authors made most 8.8.8.8"),
+    Rule("compute subnetworks gatewayAddress", IPV4, "the authors made most 10.0.0.1, whatever the range"),
+    Rule("compute networks internalIpv6Range", r"fd20:[0-9a-f:]+/48", "Google picks it"),
     Rule("* uid", ANY, "assigned at random"),
     Rule("* *.uid", ANY, "assigned at random"),
     Rule("cloudsql * settings.settingsVersion", NUMBER, "the authors wrote 123 everywhere"),
@@ -97,6 +101,7 @@ UNORDERED: Final = {
     "iam * bindings": "IAM keeps no order",
     "iam * bindings.members": "IAM keeps no order",
     "storage * items": "ACLs have no order",
+    "compute networks subnetworks": "the authors sorted them in some recordings; Google does not",
 }
 
 
