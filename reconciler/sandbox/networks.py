@@ -1,4 +1,4 @@
-"""VPC networks as every service sees them: which there are, what lies in them, who uses them, who is their peer.
+"""What there is in VPC networks: the network `default`, subnetworks, ranges that are spoken for, and who uses what.
 
 Names are relative ones ("projects/p/global/networks/n"). Bodies are what Compute Engine shows, without the fields that
 follow from the name; networks and subnetworks also have a numeric `id`, by which they may be named as well.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from ipaddress import IPv4Network, ip_network
+from ipaddress import IPv4Network
 from typing import Any, Final
 
 from reconciler.sandbox import compute_names
@@ -45,32 +45,11 @@ def listed(world: World, project: str) -> list[Body]:
     return [body for _, body in world.store.list(NETWORK, network_name(project, ""))]
 
 
-def referred(world: World, text: str, project: str) -> tuple[str, str]:
-    """(project id, name) of the network that a full or partial URL, or a bare name in *project*, means.
-
-    Says nothing of whether it is there. ("", "") where *text* is no name of a network.
-    """
-    parts = compute_names.relative(text).split("/")
-    if len(parts) == 1 and parts[0]:
-        return project, parts[0]
-    if len(parts) == 3:
-        parts = ["projects", project, *parts]
-    if len(parts) != 5 or parts[0] != "projects" or parts[2:4] != ["global", "networks"]:
-        return "", ""
-    known = world.projects.get(parts[1])
-    return known.project_id if known else parts[1], parts[4]
-
-
 def subnetworks(world: World, project: str, name: str) -> list[Body]:
     """The subnetworks of a network, by region."""
     wanted = compute_names.link(network_name(project, name))
     rows = world.store.list(SUBNETWORK, f"projects/{project}/regions/")
     return [body for _, body in rows if body["network"] == wanted]
-
-
-def reserved(world: World, project: str, name: str) -> Body | None:
-    """The global address *name*, such as a range that is reserved for peerings (`address`, `prefixLength`), or None."""
-    return world.store.get(ADDRESS, f"projects/{project}/global/addresses/{name}")
 
 
 def taken(world: World, project: str, name: str) -> list[tuple[IPv4Network, str]]:
@@ -94,12 +73,6 @@ def secondary(subnetwork: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     return subnetwork.get("secondaryIpRanges", ())
 
 
-def overlapping(world: World, project: str, name: str, text: str) -> str:
-    """The relative name of what already has a part of the range *text* ("10.8.0.0/28") in a network, or ""."""
-    wanted = ip_network(text)
-    return next((who for held, who in taken(world, project, name) if held.overlaps(wanted)), "")
-
-
 def hold(world: World, resource: str, user: str, ranges: Sequence[str] = ()) -> None:
     """Let *user* (a relative name) use a network, subnetwork or address: it cannot be deleted until released.
 
@@ -119,32 +92,6 @@ def release(world: World, resource: str, user: str) -> None:
 def users(world: World, resource: str) -> list[str]:
     """Who holds *resource*, by name."""
     return [name.partition("|")[2] for name, _ in world.store.list(HOLD, f"{resource}|")]
-
-
-def peerings(network: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The peerings of a network."""
-    return list(network.get("peerings", ()))
-
-
-def peer(world: World, project: str, name: str, peering: Mapping[str, Any]) -> None:
-    """Show *peering* on a network, in place of one of the same name. Raises store.Missing without the network."""
-
-    def change(body: Body) -> Body:
-        others = [one for one in peerings(body) if one["name"] != peering["name"]]
-        return {**body, "peerings": [*others, dict(peering)]}
-
-    world.store.update(NETWORK, network_name(project, name), change)
-
-
-def unpeer(world: World, project: str, name: str, peering: str) -> None:
-    """Take a peering off a network; nothing where there is none. Raises store.Missing without the network."""
-
-    def change(body: Body) -> Body:
-        rest = [one for one in peerings(body) if one["name"] != peering]
-        kept = {key: value for key, value in body.items() if key != "peerings"}
-        return {**kept, "peerings": rest} if rest else kept
-
-    world.store.update(NETWORK, network_name(project, name), change)
 
 
 def prepare(world: World, project: str) -> None:

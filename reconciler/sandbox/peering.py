@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import IPv4Network
 from typing import Any, Final
 
-from reconciler.sandbox import vpc
+from reconciler.sandbox import compute_names, vpc
 from reconciler.sandbox.errors import ApiError
 from reconciler.sandbox.store import Body
 from reconciler.sandbox.world import World
@@ -192,5 +192,5 @@ def _entry(world: World, network: str) -> dict[str, Any]:
         "network": url,
         "connectionStatus": {"trafficConfiguration": traffic, "updateStrategy": "INDEPENDENT"},
         "state": "ACTIVE",
-        "stateDetails": f"[{vpc.pacific(world.clock())}]: Connected.",
+        "stateDetails": f"[{compute_names.local_time(world.clock())}]: Connected.",
     }

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from datetime import datetime
 from ipaddress import IPv4Network
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
+from reconciler.sandbox import networks
+from reconciler.sandbox.networks import ADDRESS, NETWORK, SUBNETWORK
 from reconciler.sandbox.store import Body
 from reconciler.sandbox.world import World
 
-NETWORK: Final = "compute.network"
-SUBNETWORK: Final = "compute.subnetwork"
-ADDRESS: Final = "compute.globalAddress"
-_FULL: Final = re.compile(r"(?:https://[^/]+/compute/\w+/|/?compute/\w+/)?projects/([^/]+)/(.+)")
+_FULL: Final = re.compile(r"(?:https?://[^/]+/compute/\w+/|/?compute/\w+/)?projects/([^/]+)/(.+)")
 
 
 def full_name(world: World, project: str, collection: str, reference: str) -> str:
@@ -32,11 +29,13 @@ def full_name(world: World, project: str, collection: str, reference: str) -> st
 
 def network(world: World, name: str) -> Body | None:
     """The network of a full name, or None."""
+    networks.prepare(world, name.split("/")[1])
     return world.store.get(NETWORK, name)
 
 
 def subnetwork(world: World, name: str) -> Body | None:
     """The subnetwork of a full name, or None."""
+    networks.prepare(world, name.split("/")[1])
     return world.store.get(SUBNETWORK, name)
 
 
@@ -55,7 +54,7 @@ def reserved_range(world: World, network: str, name: str) -> IPv4Network | None:
     """The range that the global address *name* reserves for peering in *network*; None where there is no such range."""
     project = network.split("/")[1]
     body = world.store.get(ADDRESS, f"projects/{project}/global/addresses/{name}")
-    if body is None or body.get("purpose") != "VPC_PEERING":
+    if body is None or body.get("purpose") != "VPC_PEERING" or body["status"] == "RESERVING":
         return None
     if full_name(world, project, "global/networks", body["network"]) != network:
         return None
@@ -63,17 +62,7 @@ def reserved_range(world: World, network: str, name: str) -> IPv4Network | None:
 
 
 def used_ranges(world: World, network: str) -> Iterator[IPv4Network]:
-    """The ranges of the subnetworks of *network*, and those reserved in it for peering."""
-    project = network.split("/")[1]
-    for _, body in world.store.list(SUBNETWORK, f"projects/{project}/"):
-        if full_name(world, project, "global/networks", body["network"]) == network:
-            yield IPv4Network(body["ipCidrRange"])
-    for name, _ in world.store.list(ADDRESS, f"projects/{project}/global/addresses/"):
-        reserved = reserved_range(world, network, name.rsplit("/", 1)[-1])
-        if reserved is not None:
-            yield reserved
-
-
-def pacific(moment: datetime) -> str:
-    """A time as Compute Engine writes it: 2026-01-31T02:00:00.123-08:00."""
-    return moment.astimezone(ZoneInfo("America/Los_Angeles")).isoformat(timespec="milliseconds")
+    """The ranges of *network* that are spoken for: of subnetworks, of addresses, and of whoever holds one."""
+    parts = network.split("/")
+    for found, _ in networks.taken(world, parts[1], parts[4]):
+        yield found

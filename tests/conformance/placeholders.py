@@ -101,9 +101,9 @@ def _names(row: Row, collection: str, placeholder: str) -> Iterator[str]:
     name = str(fields_of(row.answer).get("name", ""))
     if row.method == "GET" and re.search(rf"/{wanted}/[^/]+$", row.path) and re.fullmatch(_NAME, name):
         yield name
-    body = fields_of(row.body)
-    if row.method == "POST" and re.search(rf"/{wanted}$", row.path) and "name" in body:
-        yield str(body["name"])
+    sent = str(fields_of(row.body).get("name", ""))
+    if row.method == "POST" and re.search(rf"/{wanted}$", row.path) and re.fullmatch(_NAME, sent):
+        yield sent
     for found in re.finditer(rf"/{wanted}/{_NAME}(?=[\"/])", json.dumps(row.body)):
         yield found[1]
 

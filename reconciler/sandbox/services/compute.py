@@ -16,49 +16,55 @@ API: Final = "compute"
 VERSIONS: Final = ("v1", "beta")
 
 
+_Function = Callable[[World, Request], Mapping[str, Any]]
+_PLAIN: Final[Mapping[str, _Function]] = {
+    "networks.get": networks.get,
+    "networks.list": networks.listing,
+    "networks.insert": networks.insert,
+    "networks.patch": networks.patch,
+    "networks.delete": networks.delete,
+    "networks.removePeering": networks.remove_peering,
+    "networks.switchToCustomMode": networks.switch_to_custom_mode,
+    "subnetworks.get": subnetworks.get,
+    "subnetworks.list": subnetworks.listing,
+    "subnetworks.aggregatedList": subnetworks.aggregated,
+    "subnetworks.insert": subnetworks.insert,
+    "subnetworks.patch": subnetworks.patch,
+    "subnetworks.delete": subnetworks.delete,
+    "subnetworks.setPrivateIpGoogleAccess": subnetworks.set_private_ip_google_access,
+    "subnetworks.expandIpCidrRange": subnetworks.expand_ip_cidr_range,
+    "addresses.aggregatedList": addresses.aggregated,
+    "regions.get": places.get_region,
+    "regions.list": places.list_regions,
+    "zones.get": places.get_zone,
+    "zones.list": places.list_zones,
+    "projects.get": places.get_project,
+}
+_ADDRESSES: Final[Mapping[str, _Function]] = {
+    "get": addresses.get,
+    "list": addresses.listing,
+    "insert": addresses.insert,
+    "setLabels": addresses.set_labels,
+    "delete": addresses.delete,
+}
+_OPERATIONS: Final[Mapping[str, _Function]] = {
+    "get": operations.get,
+    "wait": operations.wait,
+    "list": operations.listing,
+}
+
+
 def methods(world: World) -> dict[str, Method]:
     """The emulated methods, by their discovery ids."""
     for module in (networks, subnetworks, addresses):
         module.register(world)
-    found: dict[str, Callable[[World, Request], Mapping[str, Any]]] = {
-        "networks.get": networks.get,
-        "networks.list": networks.listing,
-        "networks.insert": networks.insert,
-        "networks.patch": networks.patch,
-        "networks.delete": networks.delete,
-        "networks.removePeering": networks.remove_peering,
-        "networks.switchToCustomMode": networks.switch_to_custom_mode,
-        "subnetworks.get": subnetworks.get,
-        "subnetworks.list": subnetworks.listing,
-        "subnetworks.aggregatedList": subnetworks.aggregated,
-        "subnetworks.insert": subnetworks.insert,
-        "subnetworks.patch": subnetworks.patch,
-        "subnetworks.delete": subnetworks.delete,
-        "subnetworks.setPrivateIpGoogleAccess": subnetworks.set_private_ip_google_access,
-        "subnetworks.expandIpCidrRange": subnetworks.expand_ip_cidr_range,
-        "addresses.aggregatedList": addresses.aggregated,
-        "regions.get": lambda _, request: places.get_region(request),
-        "regions.list": lambda _, request: places.list_regions(request),
-        "zones.get": lambda _, request: places.get_zone(request),
-        "zones.list": lambda _, request: places.list_zones(request),
-        "projects.get": places.get_project,
-    }
+    found = dict(_PLAIN)
     for collection in ("addresses", "globalAddresses"):
-        found |= {
-            f"{collection}.get": addresses.get,
-            f"{collection}.list": addresses.listing,
-            f"{collection}.insert": addresses.insert,
-            f"{collection}.setLabels": addresses.set_labels,
-            f"{collection}.delete": addresses.delete,
-        }
+        found |= {f"{collection}.{verb}": one for verb, one in _ADDRESSES.items()}
     for collection in ("globalOperations", "regionOperations"):
-        found |= {
-            f"{collection}.get": operations.get,
-            f"{collection}.wait": operations.wait,
-            f"{collection}.list": operations.listing,
-        }
+        found |= {f"{collection}.{verb}": one for verb, one in _OPERATIONS.items()}
 
-    def bound(function: Callable[[World, Request], Mapping[str, Any]]) -> Method:
+    def bound(function: _Function) -> Method:
         return lambda request: function(world, request)
 
     return {name: bound(function) for name, function in found.items()}

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any, Final
 
-from reconciler.sandbox import compute_names, networks
+from reconciler.sandbox import compute_names, networks, vpc
 from reconciler.sandbox.errors import ApiError
-from reconciler.sandbox.services import compute_lists, compute_picking, compute_rules
+from reconciler.sandbox.services import compute_lists, compute_picking, compute_ranges, compute_rules
 from reconciler.sandbox.services.compute_operations import start, start_and_wait
 from reconciler.sandbox.services.compute_places import region_of
 from reconciler.sandbox.store import Body, Missing
@@ -174,9 +174,9 @@ def _global_internal(world: World, request: Request, purpose: str) -> dict[str, 
     if purpose not in (RANGE, "PRIVATE_SERVICE_CONNECT"):
         why = "A global internal address is for VPC_PEERING or PRIVATE_SERVICE_CONNECT."
         raise compute_rules.invalid("resource.purpose", purpose, why)
-    if not sent.get("network"):
-        raise compute_rules.required("resource.network")
-    fields: dict[str, Any] = {"network": compute_names.link(_network(world, request))}
+    network = compute_ranges.network_of(world, request)
+    name = networks.network_name(request.project, network["name"])
+    fields: dict[str, Any] = {"network": compute_names.link(name)}
     if purpose != RANGE:
         if not sent.get("address"):
             raise compute_rules.required("resource.address")
@@ -206,28 +206,14 @@ def _address(text: str) -> str:
         raise compute_rules.invalid("resource.address", text, "Must be a valid IPv4 address.") from error
 
 
-def _network(world: World, request: Request) -> str:
-    text = request.body["network"]
-    project, name = networks.referred(world, text, request.project)
-    if not name or "/" not in text:
-        raise compute_rules.invalid("resource.network", text, "The URL is malformed.")
-    if project != request.project:
-        why = "Cross project referencing is not allowed for this resource."
-        raise compute_rules.invalid("resource.network", text, why)
-    if networks.find(world, project, name) is None:
-        raise compute_rules.missing(networks.network_name(project, name))
-    return networks.network_name(project, name)
-
-
 def _subnetwork(world: World, request: Request) -> str:
     text = request.body["subnetwork"]
-    parts = compute_names.relative(text).split("/")
-    parts = ["projects", request.project, *parts] if len(parts) == 4 else parts
-    name = "/".join(parts)
-    if len(parts) != 6 or parts[2::2] != ["regions", "subnetworks"]:
+    place = f"regions/{request.params.get('region', '')}/subnetworks"
+    name = vpc.full_name(world, request.project, place, text)
+    parts = name.split("/")
+    if "/" not in text or len(parts) != 6 or parts[2::2] != ["regions", "subnetworks"]:
         raise compute_rules.invalid("resource.subnetwork", text, "The URL is malformed.")
-    networks.prepare(world, parts[1])
-    if world.store.get(networks.SUBNETWORK, name) is None:
+    if vpc.subnetwork(world, name) is None:
         why = "The referenced subnetwork resource cannot be found."
         raise compute_rules.invalid("resource.subnetwork", text, why)
     return name

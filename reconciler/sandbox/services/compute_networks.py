@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Mapping
 from typing import Any, Final
 
-from reconciler.sandbox import compute_names, networks
+from reconciler.sandbox import compute_names, networks, vpc
 from reconciler.sandbox.errors import ApiError
 from reconciler.sandbox.services import compute_lists, compute_rules
 from reconciler.sandbox.services.compute_operations import start
@@ -134,7 +134,7 @@ def remove_peering(world: World, request: Request) -> dict[str, Any]:
     name = request.body.get("name", "")
     if not name:
         raise compute_rules.required("name")
-    if name not in [one["name"] for one in networks.peerings(body)]:
+    if name not in [one["name"] for one in body.get("peerings", ())]:
         raise ApiError(400, f"There is no peering ({name}) for the network.", reason="badRequest")
     return start(world, request, "removePeering", target, body, {"peering": name})
 
@@ -199,8 +199,11 @@ def _update(world: World, target: str, fields: Mapping[str, Any]) -> None:
 
 
 def _do_unpeer(world: World, arguments: Mapping[str, Any]) -> None:
-    parts = arguments["target"].split("/")
-    networks.unpeer(world, parts[1], parts[4], arguments["peering"])
+    gone = arguments["peering"]
+    try:
+        vpc.set_peerings(world, arguments["target"], lambda all_: [o for o in all_ if o["name"] != gone])
+    except Missing as error:
+        raise compute_rules.missing(arguments["target"]) from error
 
 
 def _do_delete(world: World, arguments: Mapping[str, Any]) -> None:

@@ -25,7 +25,7 @@ def region_of(request: Request) -> Region:
     return REGIONS[name]
 
 
-def get_region(request: Request) -> dict[str, Any]:
+def get_region(_: World, request: Request) -> dict[str, Any]:
     """regions.get."""
     name = request.params["region"]
     if name not in REGIONS:
@@ -33,13 +33,13 @@ def get_region(request: Request) -> dict[str, Any]:
     return compute_names.in_version(_region(request.project, REGIONS[name]), request.version)
 
 
-def list_regions(request: Request) -> dict[str, Any]:
+def list_regions(_: World, request: Request) -> dict[str, Any]:
     """regions.list."""
     bodies = [_region(request.project, region) for region in REGIONS.values()]
     return compute_lists.listed(request, "region", f"projects/{request.project}/regions", bodies)
 
 
-def get_zone(request: Request) -> dict[str, Any]:
+def get_zone(_: World, request: Request) -> dict[str, Any]:
     """zones.get."""
     name = request.params["zone"]
     for zone in _zones(request.project):
@@ -48,7 +48,7 @@ def get_zone(request: Request) -> dict[str, Any]:
     raise compute_rules.missing(f"projects/{request.project}/zones/{name}")
 
 
-def list_zones(request: Request) -> dict[str, Any]:
+def list_zones(_: World, request: Request) -> dict[str, Any]:
     """zones.list."""
     return compute_lists.listed(request, "zone", f"projects/{request.project}/zones", _zones(request.project))
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Network
 from typing import Any, Final
 
-from reconciler.sandbox import networks
+from reconciler.sandbox import networks, vpc
 from reconciler.sandbox.errors import ApiError
 from reconciler.sandbox.regions import AUTO_MODE
 from reconciler.sandbox.services import compute_rules
@@ -18,19 +18,20 @@ SMALLEST: Final = 29
 
 
 def network_of(world: World, request: Request) -> Body:
-    """The network that an insert's body names. Raises ApiError."""
+    """The network that the `network` of an insert's body names, in the same project. Raises ApiError."""
     text = str(request.body.get("network", ""))
     if not text:
         raise compute_rules.required("resource.network")
-    project, name = networks.referred(world, text, request.project)
-    if not name or "/" not in text:
+    name = vpc.full_name(world, request.project, "global/networks", text)
+    parts = name.split("/")
+    if "/" not in text or len(parts) != 5 or parts[2:4] != ["global", "networks"]:
         raise compute_rules.invalid("resource.network", text, "The URL is malformed.")
-    if project != request.project:
+    if parts[1] != request.project:
         why = "Cross project referencing is not allowed for this resource."
         raise compute_rules.invalid("resource.network", text, why)
-    body = networks.find(world, project, name)
+    body = networks.find(world, request.project, parts[4])
     if body is None:
-        raise compute_rules.missing(networks.network_name(project, name))
+        raise compute_rules.missing(name)
     return body
 
 
