@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import parse_qs
 
-from reconciler.sandbox import denials, errors, permissions
+from reconciler.sandbox import accounts, denials, errors, permissions
 from reconciler.sandbox.denials import NAMES
 from reconciler.sandbox.discovery import Described, Document
 from reconciler.sandbox.errors import ApiError
@@ -42,6 +42,8 @@ def caller(world: World, visit: Visit) -> str:
     member = world.identities.verify_access_token(token.strip())
     if member is None:
         raise _unauthenticated()
+    if not accounts.works(world.store, member):
+        raise _unauthenticated(_bad_account(visit, member))
     return member
 
 
@@ -63,12 +65,10 @@ def project(
 def check(world: World, document: Document, request: Request) -> None:
     """Raise ApiError 403 where the API is disabled in the project, or the caller lacks a permission."""
     _check_billed(world, document, request)
-    if (
-        request.project
-        and request.api not in ALWAYS_ON
-        and not world.projects.enabled(request.project, document.host)
-    ):
-        raise disabled(world, request.project, document)
+    if request.project and request.api not in ALWAYS_ON:
+        lag = world.conditions.propagation("services")
+        if not world.projects.usable(request.project, document.host, lag, world.clock()):
+            raise disabled(world, request.project, document)
     if request.api in _PLAIN:
         return
     try:
@@ -199,9 +199,20 @@ def _no_project(method: Described, named: str) -> ApiError:
     return ApiError(403, f"Permission denied on resource project {named}.", details=[info])
 
 
-def _unauthenticated() -> ApiError:
+def _bad_account(visit: Visit, member: str) -> dict[str, Any]:
+    service = {"service": visit.host} if visit.host.endswith(".googleapis.com") else {}
+    email = member.rpartition("serviceAccount:")[2].partition("?uid=")[0]
+    return {
+        "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+        "reason": "ACCOUNT_STATE_INVALID",
+        "domain": "googleapis.com",
+        "metadata": {"email": email, **service},
+    }
+
+
+def _unauthenticated(*details: Mapping[str, Any]) -> ApiError:
     text = (
         "Request had invalid authentication credentials. Expected OAuth 2 access token, login cookie or other valid "
         "authentication credential. See https://developers.google.com/identity/sign-in/web/devconsole-project."
     )
-    return ApiError(401, text)
+    return ApiError(401, text, details=details)

@@ -39,6 +39,7 @@ CONSTRAINTS: Final = (
     "iam.allowedPolicyMemberDomains",
     "iam.disableServiceAccountCreation",
     "iam.disableServiceAccountKeyCreation",
+    "iam.disableServiceAccountKeyUpload",
     "run.allowedIngress",
     "run.allowedVPCEgress",
     "sql.restrictAuthorizedNetworks",

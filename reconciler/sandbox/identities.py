@@ -44,11 +44,21 @@ class Identities:
         return token
 
     def verify_access_token(self, token: str) -> str | None:
-        """The member behind *token*, or None where it is unknown or over."""
+        """The member behind *token*, or None where it is unknown or over.
+
+        The token of a service account that was deleted since is of a member "deleted:serviceAccount:…?uid=…".
+        """
         body = self._store.get(TOKEN, _digest(token))
         if body is None or body["expires"] < self._clock().timestamp():
             return None
         return body["member"]
+
+    def rename_member(self, old: str, new: str) -> None:
+        """Make the access tokens of *old* those of *new*: what a service account's deletion and return do to them."""
+        with self._store.transaction():
+            for name, body in self._store.list(TOKEN):
+                if body["member"] == old:
+                    self._store.put(TOKEN, name, {**body, "member": new})
 
     def mint_id_token(self, email: str, audience: str, *, subject: str = "", seconds: int = LIFETIME) -> str:
         """A JWT that says that its bearer is *email*, for *audience*; valid for *seconds*."""
@@ -105,9 +115,7 @@ class Identities:
 
     def public_pem(self, owner: str) -> bytes:
         """*owner*'s public key."""
-        from cryptography.hazmat.primitives import serialization as s
-
-        return self._key(owner).public_key().public_bytes(s.Encoding.PEM, s.PublicFormat.SubjectPublicKeyInfo)
+        return public_pem(self._key(owner).public_key())
 
     def certificates(self) -> dict[str, str]:
         """What Google publishes at /oauth2/v1/certs: key id -> PEM certificate."""
@@ -167,11 +175,18 @@ def claims_of(token: str) -> dict[str, Any]:
     return claims if isinstance(claims, dict) else {}  # pyright: ignore[reportUnknownVariableType] -- JSON is checked by use
 
 
-def new_key() -> Any:
-    """A new RSA key of 2048 bits; takes about 0.1 s."""
+def new_key(bits: int = 2048) -> Any:
+    """A new RSA key; one of 2048 bits takes about 0.1 s."""
     from cryptography.hazmat.primitives.asymmetric import rsa
 
-    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    return rsa.generate_private_key(public_exponent=65537, key_size=bits)
+
+
+def public_pem(public_key: Any) -> bytes:
+    """A public key as PEM."""
+    from cryptography.hazmat.primitives import serialization as s
+
+    return public_key.public_bytes(s.Encoding.PEM, s.PublicFormat.SubjectPublicKeyInfo)
 
 
 def private_pem(key: Any) -> bytes:

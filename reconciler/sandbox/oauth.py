@@ -6,7 +6,8 @@ import json
 from typing import Any, Final
 from urllib.parse import parse_qs
 
-from reconciler.sandbox import identities
+from reconciler.sandbox import accounts, identities
+from reconciler.sandbox.seeding import account_exists
 from reconciler.sandbox.world import Visit, World
 
 GRANT: Final = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -41,9 +42,13 @@ def _token(world: World, form: dict[str, list[str]]) -> tuple[int, dict[str, Any
         return 400, {"error": "unsupported_grant_type", "error_description": text}
     assertion = form.get("assertion", [""])[0]
     email = str(identities.claims_of(assertion).get("iss", ""))
-    claims = _verified(world, email, assertion)
+    if not account_exists(world.store, email):
+        return 400, {"error": "invalid_grant", "error_description": "Invalid grant: account not found"}
+    claims, disabled = _verified(world, email, assertion)
     if claims is None:
         return 400, {"error": "invalid_grant", "error_description": "Invalid JWT Signature."}
+    if disabled or not accounts.works(world.store, f"serviceAccount:{email}"):
+        return 401, {"error": "disabled_client", "error_description": "The OAuth client was disabled."}
     now = world.clock().timestamp()
     if not claims.get("iat", 0) - 300 <= now < claims.get("exp", 0):
         text = "Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable timeframe."
@@ -54,12 +59,13 @@ def _token(world: World, form: dict[str, list[str]]) -> tuple[int, dict[str, Any
     return 200, {"access_token": token, "expires_in": identities.LIFETIME - 1, "token_type": "Bearer"}
 
 
-def _verified(world: World, email: str, assertion: str) -> dict[str, Any] | None:
+def _verified(world: World, email: str, assertion: str) -> tuple[dict[str, Any] | None, bool]:
+    """(claims, whether the key that signed them is switched off); None where no key of *email* did."""
     from cryptography.hazmat.primitives import serialization
 
     for _, key in world.store.list(KEY, f"{email}/"):
         public = serialization.load_pem_public_key(key["publicKeyPem"].encode())
         claims = identities.verify_jwt(public, assertion)
         if claims is not None:
-            return claims
-    return None
+            return claims, bool(key.get("disabled"))
+    return None, False

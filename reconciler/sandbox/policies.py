@@ -2,6 +2,7 @@
 
 Resources are named in full, without a host: "projects/p", "projects/p/secrets/s", "buckets/b",
 "projects/p/serviceAccounts/x@p.iam.gserviceaccount.com". A role granted on a resource holds for what is below it.
+A changed policy is shown at once; where the conditions say so, it takes effect some seconds later.
 """
 
 from __future__ import annotations
@@ -11,61 +12,91 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final, cast
 
-from reconciler.sandbox import roles
+from reconciler.sandbox import policy_bindings, policy_members, roles
 from reconciler.sandbox.errors import ApiError
 from reconciler.sandbox.identities import ANONYMOUS, OPERATOR
+from reconciler.sandbox.policy_bindings import Binding
+from reconciler.sandbox.policy_conditions import holds
+from reconciler.sandbox.policy_resources import api_of, asked_about
 from reconciler.sandbox.questions import Questions
 from reconciler.sandbox.store import Body, Store
 
 KIND: Final = "policy"
+HISTORY: Final = "policy.history"
+"""Per resource: {"past": [[seconds since 1970, bindings], …]}, what was in effect before it changed."""
 EMPTY_ETAG: Final = "ACAB"
-Binding = dict[str, Any]
-_TYPES: Final = (
-    "user",
-    "serviceAccount",
-    "group",
-    "domain",
-    "projectOwner",
-    "projectEditor",
-    "projectViewer",
-)
-_AGENT: Final = re.compile(
-    r"serviceAccount:(service-\d+@[a-z0-9-]+\.iam|\d+@cloudservices|\d+@cloudbuild|\d+-compute@developer|[a-z0-9-]+@appspot)"
-    r"\.gserviceaccount\.com"
-)
+_CUSTOM: Final = re.compile(r"(projects|organizations)/[^/]+/roles/[A-Za-z0-9_.]+")
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What policies need to know of the rest of the sandbox. The defaults are a world without surprises."""
+
+    forbids: Callable[[str], bool] = lambda _: False
+    """Whether an organisation policy constraint is enforced."""
+    delay: Callable[[], float] = lambda: 0.0
+    """Seconds until a changed policy takes effect."""
+    number: Callable[[str], str] = lambda _: ""
+    """The number of the project with an id or number; "" where it is none of this sandbox."""
+    role_exists: Callable[[str], bool] = lambda _: True
+    """Whether a custom role exists."""
+    permissions: Callable[[str], Iterable[str]] = lambda _: ()
+    """The permissions of a custom role."""
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
 
 class Policies:
-    """Every policy of the sandbox. *account_exists* says whether a service account's e-mail is known."""
+    """Every policy of the sandbox. *account_exists* says whether policies may name a service account's e-mail."""
 
-    def __init__(self, store: Store, account_exists: Callable[[str], bool]) -> None:
+    def __init__(
+        self, store: Store, account_exists: Callable[[str], bool], around: Surroundings | None = None
+    ) -> None:
         self._store = store
         self._account_exists = account_exists
+        self._around = around or Surroundings()
         self.questions = Questions()
         self._last_etag = 0
         self._lock = threading.Lock()
 
-    def get(self, resource: str) -> Body:
-        """The policy as an API answers it; `{"etag": "ACAB"}` where none was ever set."""
-        return self._store.get(KIND, resource) or {"etag": EMPTY_ETAG}
+    def get(self, resource: str, requested: int = policy_bindings.CONDITIONAL) -> Body:
+        """The policy as an API answers it to a caller who knows version *requested*.
 
-    def set(self, resource: str, policy: Mapping[str, Any]) -> Body:
-        """Replace the policy, normalised; raises ApiError 409 on a stale etag, 400 on members or roles in error."""
-        bindings = _merged(cast("Sequence[Binding]", policy.get("bindings", ())))
-        self._check(bindings, policy)
+        `{"etag": "ACAB"}` where none was ever set.
+        """
+        policy = self._store.get(KIND, resource) or {"etag": EMPTY_ETAG}
+        if requested >= policy_bindings.CONDITIONAL:
+            return policy
+        return policy_bindings.without_conditions(policy)
+
+    def set(self, resource: str, policy: Mapping[str, Any], mask: str = "") -> Body:
+        """Replace the policy, normalised; raises ApiError 409 on a stale etag, 400 on members or roles in error.
+
+        Members that the policy had already are not looked at again. *mask* is the request's updateMask; without one
+        audit settings stay as they are.
+        """
+        fields = [field for field in mask.replace(" ", "").split(",") if field] or ["bindings", "etag"]
         with self._store.transaction():
             current = self.get(resource)
+            source = policy if "bindings" in fields else current
+            bindings = policy_bindings.merged(cast("Sequence[Binding]", source.get("bindings", ())))
             sent = policy.get("etag")
-            if sent and _unpadded(sent) != _unpadded(current["etag"]):
-                raise _stale(sent)
-            fresh: Body = {"version": _version(bindings), "etag": self._etag()}
+            if sent and policy_bindings.plain_etag(sent) != policy_bindings.plain_etag(current["etag"]):
+                raise policy_bindings.stale(sent, current["etag"])
+            policy_bindings.check(bindings, policy, current)
+            self._check(resource, bindings, _members(current))
+            fresh: Body = {"version": policy_bindings.version(bindings), "etag": self._etag()}
             if bindings:
                 fresh["bindings"] = bindings
-            audit = policy.get("auditConfigs", current.get("auditConfigs"))
-            if audit:
+            source = (
+                policy if any(field in fields for field in ("auditConfigs", "audit_configs")) else current
+            )
+            if audit := source.get("auditConfigs"):
                 fresh["auditConfigs"] = audit
+            self._remember(resource, current, bindings)
             self._store.put(KIND, resource, fresh)
         return fresh
 
@@ -73,16 +104,21 @@ class Policies:
         """Grant *role* to *member*, as Google itself does when it makes an agent; nothing is validated."""
         with self._store.transaction():
             current = self.get(resource)
-            bindings = _merged([*current.get("bindings", []), {"role": role, "members": [member]}])
-            fresh = {**current, "version": _version(bindings), "etag": self._etag(), "bindings": bindings}
+            before = current.get("bindings", [])
+            bindings = policy_bindings.merged([*before, {"role": role, "members": [member]}])
+            if bindings == before:
+                return
+            version = policy_bindings.version(bindings)
+            fresh = {**current, "version": version, "etag": self._etag(), "bindings": bindings}
             self._store.put(KIND, resource, fresh)
 
     def forget(self, resource: str) -> None:
         """Drop the policy of a deleted resource, and of everything below it."""
         with self._store.transaction():
-            for name, _ in self._store.list(KIND, resource):
-                if name == resource or name.startswith(resource + "/"):
-                    self._store.delete(KIND, name)
+            for kind in (KIND, HISTORY):
+                for name, _ in self._store.list(kind, resource):
+                    if name == resource or name.startswith(resource + "/"):
+                        self._store.delete(kind, name)
 
     def rename_member(self, old: str, new: str) -> None:
         """Replace a member in every policy: what happens when a service account is deleted or restored."""
@@ -99,7 +135,7 @@ class Policies:
     def allowed(self, caller: str, permission: str, resources: Iterable[str]) -> bool:
         """Whether *caller* holds *permission* on one of *resources* (the resource and what it lies in).
 
-        The operator owns everything. Conditional bindings grant nothing: conditions are not evaluated here.
+        The operator owns everything. A condition is asked about the first resource, and about now.
         """
         places = list(resources)
         granted = self._holds(caller, permission, places)
@@ -109,55 +145,88 @@ class Policies:
     def _holds(self, caller: str, permission: str, places: Sequence[str]) -> bool:
         if caller == OPERATOR:
             return True
-        identities = self._identities(caller, places)
-        for resource in places:
-            for binding in self.get(resource).get("bindings", ()):
-                held = not identities.isdisjoint(binding["members"]) and "condition" not in binding
-                if held and roles.grants(binding["role"], permission):
-                    return True
-        return False
-
-    def _identities(self, caller: str, places: Sequence[str]) -> set[str]:
-        """The names under which policies may know *caller*."""
-        if caller == ANONYMOUS:
-            return {caller, "allUsers"}
-        names = {caller, "allUsers", "allAuthenticatedUsers"}
-        for place in places:
-            if place.startswith("projects/") and place.count("/") == 1:
-                for binding in self.get(place).get("bindings", ()):
-                    if binding["role"] in roles.BASIC and caller in binding["members"]:
-                        names.add(f"{roles.BASIC[binding['role']]}:{place.removeprefix('projects/')}")
-        return names
+        if not places:
+            return False
+        names = self._names(caller, places)
+        asked = asked_about(places[0], self._around.number, self._around.clock())
+        return any(
+            not names.isdisjoint(binding["members"])
+            and ("condition" not in binding or holds(str(binding["condition"].get("expression", "")), asked))
+            and self._grants(binding["role"], permission)
+            for place in places
+            for binding in self._effective(place)
+        )
 
     def held(self, caller: str, permissions: Iterable[str], resources: Sequence[str]) -> dict[str, Any]:
         """The answer of testIamPermissions."""
         granted = [one for one in permissions if self._holds(caller, one, resources)]
         return {"permissions": granted} if granted else {}
 
-    def _check(self, bindings: Sequence[Binding], policy: Mapping[str, Any]) -> None:
-        for binding in bindings:
-            if not roles.exists(binding["role"]):
-                raise ApiError(400, f"Role {binding['role']} is not supported for this resource.")
-            for member in binding["members"]:
-                self._check_member(member)
-        if _version(bindings) == 3 and policy.get("version") != 3:
-            raise ApiError(400, "Policies with conditions must set the policy version to 3.")
+    def _grants(self, role: str, permission: str) -> bool:
+        if role.startswith("roles/"):
+            return roles.grants(role, permission)
+        return permission in self._around.permissions(role)
 
-    def _check_member(self, member: str) -> None:
-        if member in ("allUsers", "allAuthenticatedUsers") or member.startswith(("deleted:", "principal")):
+    def _names(self, caller: str, places: Sequence[str]) -> set[str]:
+        """The names under which policies may know *caller*."""
+        if caller == ANONYMOUS:
+            return {caller, "allUsers"}
+        names = {caller, "allUsers", "allAuthenticatedUsers"}
+        if caller.startswith("user:"):
+            names.add(f"domain:{caller.rpartition('@')[2]}")
+        for place in places:
+            if place.startswith("projects/") and place.count("/") == 1:
+                for binding in self._effective(place):
+                    if binding["role"] in roles.BASIC and caller in binding["members"]:
+                        names.add(f"{roles.BASIC[binding['role']]}:{place.removeprefix('projects/')}")
+        return names
+
+    def _effective(self, resource: str) -> list[Binding]:
+        """The bindings that count now."""
+        current: list[Binding] = self.get(resource).get("bindings", [])
+        delay = self._around.delay()
+        history = self._store.get(HISTORY, resource) if delay else None
+        if history is None:
+            return current
+        seen_by = self._around.clock().timestamp() - delay
+        # What was replaced only after that moment is what is still seen.
+        return next((bindings for until, bindings in history["past"] if until > seen_by), current)
+
+    def _remember(self, resource: str, current: Body, bindings: list[Binding]) -> None:
+        delay, now = self._around.delay(), self._around.clock().timestamp()
+        before = current.get("bindings", [])
+        if not delay or before == bindings:
             return
-        prefix, _, value = member.partition(":")
-        if prefix not in _TYPES or not value:
+        history = self._store.get(HISTORY, resource) or {"past": []}
+        past = [one for one in history["past"] if one[0] > now - delay]
+        self._store.put(HISTORY, resource, {"past": [*past, [now, before]]})
+
+    def _check(self, resource: str, bindings: Sequence[Binding], known: frozenset[str]) -> None:
+        fresh: dict[str, None] = {}
+        for binding in bindings:
+            self._check_role(str(binding["role"]))
+            fresh.update(dict.fromkeys(member for member in binding["members"] if member not in known))
+        for member in fresh:
+            policy_members.check(member, self._account_exists)
+        if self._around.forbids("iam.allowedPolicyMemberDomains"):
+            strangers = [m for m in fresh if not policy_members.belongs(m, self._owns)]
+            if strangers:
+                raise policy_members.strangers(resource, api_of(resource), strangers)
+
+    def _check_role(self, role: str) -> None:
+        if not role.startswith("roles/") and _CUSTOM.fullmatch(role) is None:
             text = (
-                f"The member {member} is of an unknown type. Please set a valid type prefix for the member."
+                'The role name must be in the form "roles/{role}", "organizations/{organization_id}/roles/{role}", '
+                'or "projects/{project_id}/roles/{role}".'
             )
             raise ApiError(400, text)
-        if prefix in ("user", "group", "serviceAccount") and not re.fullmatch(
-            r"[^@\s]+@[^@\s]+\.[^@\s]+", value
-        ):
-            raise ApiError(400, f"Invalid argument: '{member}' is not a valid member.")
-        if prefix == "serviceAccount" and not _AGENT.fullmatch(member) and not self._account_exists(value):
-            raise ApiError(400, f"Service account {value} does not exist.")
+        if not role.startswith("roles/") and not self._around.role_exists(role):
+            raise ApiError(400, f"Role ({role}) does not exist in the resource's hierarchy.")
+        if not roles.exists(role):
+            raise ApiError(400, f"Role {role} is not supported for this resource.")
+
+    def _owns(self, project: str) -> bool:
+        return bool(self._around.number(project))
 
     def _etag(self) -> str:
         with self._lock:
@@ -165,40 +234,5 @@ class Policies:
             return base64.b64encode(b"\x07" + self._last_etag.to_bytes(7, "big")).decode()
 
 
-def _merged(bindings: Sequence[Binding]) -> list[Binding]:
-    """One binding per role and condition, members lower-cased, unique and sorted; empty bindings dropped."""
-    merged: dict[tuple[str, str], Binding] = {}
-    for binding in bindings:
-        condition = binding.get("condition")
-        key = (str(binding.get("role", "")), repr(condition))
-        members = {_lower(member) for member in binding.get("members", ())}
-        kept = merged.setdefault(key, {"role": key[0], "members": []})
-        kept["members"] = sorted(members.union(kept["members"]))
-        if condition:
-            kept["condition"] = condition
-    return [merged[key] for key in sorted(merged) if merged[key]["members"]]
-
-
-def _lower(member: str) -> str:
-    prefix, colon, value = member.partition(":")
-    return (
-        f"{prefix}:{value.lower()}"
-        if colon and prefix in ("user", "group", "serviceAccount", "domain")
-        else member
-    )
-
-
-def _version(bindings: Sequence[Binding]) -> int:
-    return 3 if any("condition" in binding for binding in bindings) else 1
-
-
-def _unpadded(etag: str) -> str:
-    return etag.rstrip("=").replace("-", "+").replace("_", "/")
-
-
-def _stale(etag: str) -> ApiError:
-    text = (
-        "There were concurrent policy changes. Please retry the whole read-modify-write with exponential backoff. "
-        f"The request's ETag '{etag}' did not match the current policy's ETag."
-    )
-    return ApiError(409, text, rpc_status="ABORTED", reason="aborted")
+def _members(policy: Mapping[str, Any]) -> frozenset[str]:
+    return frozenset(member for binding in policy.get("bindings", ()) for member in binding["members"])

@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Final
 
 from reconciler.sandbox.store import Body, Exists, Store
@@ -78,7 +79,8 @@ class Projects:
             except Exists:
                 body = self._store.get(KIND, project_id) or body
             else:
-                self.enable(project_id, INITIAL_SERVICES)
+                for service in INITIAL_SERVICES:
+                    self._store.put(ENABLED, f"{project_id}/{service}", {})
         return _project(body)
 
     def get(self, id_or_number: str) -> Project | None:
@@ -96,6 +98,13 @@ class Projects:
         """Whether *service* ("run.googleapis.com") is enabled."""
         return self._store.get(ENABLED, f"{project_id}/{service}") is not None
 
+    def usable(self, project_id: str, service: str, lag: float, now: datetime) -> bool:
+        """Whether *service* is enabled and, where this was done since, *lag* seconds have passed."""
+        found = self._store.get(ENABLED, f"{project_id}/{service}")
+        if found is None or not lag or not found.get("since"):
+            return found is not None
+        return datetime.fromisoformat(found["since"]) + timedelta(seconds=lag) <= now
+
     def enabled_services(self, project_id: str) -> list[str]:
         """The enabled services, by name."""
         return [name.partition("/")[2] for name, _ in self._store.list(ENABLED, f"{project_id}/")]
@@ -104,7 +113,8 @@ class Projects:
         """Enable *services*; those already enabled stay so."""
         with self._store.transaction():
             for service in services:
-                self._store.put(ENABLED, f"{project_id}/{service}", {"since": self._now()})
+                if not self.enabled(project_id, service):
+                    self._store.put(ENABLED, f"{project_id}/{service}", {"since": self._now()})
 
     def disable(self, project_id: str, service: str) -> None:
         """Disable an enabled service; raises store.Missing where it is not."""

@@ -33,6 +33,21 @@ STRICT: Final = frozenset(
     }
 )
 """Services whose roles are all in the table."""
+NAMED: Final = frozenset(
+    f"roles/{service}.{role}"
+    for service, names in {
+        "cloudbuild": "connectionAdmin connectionViewer integrations.editor integrations.owner integrations.viewer "
+        "integrationsEditor integrationsOwner integrationsViewer loggingServiceAgent readTokenAccessor tokenAccessor "
+        "workerPoolEditor workerPoolOwner workerPoolViewer",
+        "cloudsql": "schemaViewer",
+        "resourcemanager": "folderAdmin folderCreator folderEditor folderIamAdmin folderMover folderViewer "
+        "lienModifier organizationAdmin organizationViewer tagAdmin tagHoldAdmin",
+        "serviceusage": "apiKeysViewer",
+        "storage": "expressModeServiceInput expressModeServiceOutput expressModeUserAccess folderAdmin",
+    }.items()
+    for role in names.split()
+)
+"""Roles of these services that a policy may hold, and that grant nothing here: no deployment has any of them."""
 _CHOICE: Final = re.compile(r"\{([^}]*)\}")
 
 
@@ -72,8 +87,8 @@ def exists(role: str) -> bool:
     if not role.startswith("roles/"):
         return role.count("/") == 3 and "/roles/" in role
     name = role.removeprefix("roles/")
-    if role in ROLES or "." not in name:
-        return role in ROLES
+    if role in ROLES or role in NAMED or "." not in name:
+        return role in ROLES or role in NAMED
     return name.partition(".")[0] not in STRICT
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, cast
 
-from reconciler.sandbox import admin, faults, oauth, seeding, tls
+from reconciler.sandbox import accounts, admin, custom_roles, faults, oauth, tls
 from reconciler.sandbox.conditions import Conditions
 from reconciler.sandbox.dispatch import Apis, load_services
 from reconciler.sandbox.errors import SandboxError, body, not_emulated
@@ -19,7 +19,7 @@ from reconciler.sandbox.home import LOG, claim
 from reconciler.sandbox.identities import Identities
 from reconciler.sandbox.journal import Journal
 from reconciler.sandbox.operations import Operations
-from reconciler.sandbox.policies import Policies
+from reconciler.sandbox.policies import Policies, Surroundings
 from reconciler.sandbox.projects import Projects
 from reconciler.sandbox.source import fingerprint
 from reconciler.sandbox.store import Store
@@ -44,16 +44,38 @@ def build_world(home: Path, port: int) -> World:
     def now() -> str:
         return timestamp(utc_now())
 
+    projects = Projects(store, now)
     return World(
         home=home,
         port=port,
         store=store,
-        projects=Projects(store, now),
+        projects=projects,
         identities=Identities(store, home / "keys", utc_now),
-        policies=Policies(store, lambda email: seeding.account_exists(store, email)),
+        policies=Policies(
+            store,
+            lambda email: accounts.bindable(store, projects, conditions, email, utc_now()),
+            _around(store, projects, conditions),
+        ),
         operations=Operations(store, now, _output(home), lambda: faults.pace(conditions)),
         conditions=conditions,
         listen=Listener,
+    )
+
+
+def _around(store: Store, projects: Projects, conditions: Conditions) -> Surroundings:
+    """What the policies of this sandbox have around them."""
+
+    def number(project: str) -> str:
+        known = projects.get(project)
+        return known.number if known is not None else ""
+
+    return Surroundings(
+        forbids=conditions.forbids,
+        delay=lambda: conditions.propagation("policies"),
+        number=number,
+        role_exists=lambda role: custom_roles.usable(store, projects, role),
+        permissions=lambda role: custom_roles.permissions(store, role),
+        clock=utc_now,
     )
 
 

@@ -52,7 +52,7 @@ def test_a_missing_account_is_a_404_in_googles_words(cloud: Cloud) -> None:
 
 
 def test_an_account_can_be_changed_and_switched_off(cloud: Cloud) -> None:
-    """Only the fields of the mask change; disabled shows while it is."""
+    """Only the fields of the mask change, and are answered; disabled shows while it is."""
     email = cloud.account("runner-two")
     path = f"{ACCOUNTS}/{email}"
     sent = {
@@ -60,8 +60,8 @@ def test_an_account_can_be_changed_and_switched_off(cloud: Cloud) -> None:
         "updateMask": "displayName",
     }
     changed = cloud.ok("PATCH", path, sent)
-    assert changed["displayName"] == "New"
-    assert "description" not in changed
+    assert changed == {"name": path[4:].replace("{P}", cloud.project), "displayName": "New"}
+    assert "description" not in cloud.ok("GET", path)
     cloud.ok("POST", f"{path}:disable", {})
     assert cloud.ok("GET", path)["disabled"] is True
     cloud.ok("POST", f"{path}:enable", {})
@@ -124,7 +124,9 @@ def test_googles_library_logs_in_with_a_key(cloud: Cloud) -> None:
     assert bearer.get("/v1/projects/{P}").status == 403
     assert "privateKeyData" not in cloud.ok("GET", f"/v1/{made['name']}")
     cloud.ok("DELETE", f"/v1/{made['name']}")
-    assert cloud.ok("GET", f"{ACCOUNTS}/{email}/keys") == {}
+    assert cloud.ok("GET", f"{ACCOUNTS}/{email}/keys?keyTypes=USER_MANAGED") == {}
+    [own] = cloud.ok("GET", f"{ACCOUNTS}/{email}/keys")["keys"]
+    assert own["keyType"] == "SYSTEM_MANAGED"
     with pytest.raises(google.auth.exceptions.RefreshError, match="Invalid JWT Signature"):
         credentials.refresh(google.auth.transport.requests.Request())
 

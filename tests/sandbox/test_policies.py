@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from reconciler.sandbox.errors import ApiError
 from reconciler.sandbox.identities import ANONYMOUS, OPERATOR
-from reconciler.sandbox.policies import Policies
+from reconciler.sandbox.policies import Policies, Surroundings
 from reconciler.sandbox.store import Store
 
 RUNNER = "serviceAccount:runner@known.iam.gserviceaccount.com"
@@ -40,12 +41,13 @@ def test_a_policy_is_merged_sorted_and_gets_a_new_etag(policies: Policies) -> No
 
 
 def test_a_stale_etag_is_a_409_aborted(policies: Policies) -> None:
-    """A policy that somebody else wrote in between is not overwritten."""
+    """A policy that somebody else wrote in between is not overwritten; the text has both etags, as bytes."""
     first = policies.set("projects/p", {"bindings": [binding(VIEWER, "user:a@b.example")]})
     policies.set("projects/p", {**first, "bindings": []})
     with pytest.raises(ApiError, match="There were concurrent policy changes") as raised:
         policies.set("projects/p", first)
     assert (raised.value.status, raised.value.rpc_status) == (409, "ABORTED")
+    assert "The request's ETag '\\007\\006" in raised.value.message
 
 
 @pytest.mark.parametrize(
@@ -55,7 +57,9 @@ def test_a_stale_etag_is_a_409_aborted(policies: Policies) -> None:
         (VIEWER, "somebody@example.com", "of an unknown type"),
         (VIEWER, "user:somebody", "not a valid member"),
         ("roles/storage.objectReader", "user:a@b.example", "is not supported"),
-        ("storage.objectViewer", "user:a@b.example", "is not supported"),
+        ("storage.objectViewer", "user:a@b.example", "The role name must be in the form"),
+        (VIEWER, "group:", "Policy members must be of the form"),
+        (VIEWER, "group:nobody@example.invalid", "Group nobody@example.invalid does not exist"),
     ],
 )
 def test_what_does_not_exist_cannot_be_bound(policies: Policies, role: str, member: str, said: str) -> None:
@@ -65,10 +69,48 @@ def test_what_does_not_exist_cannot_be_bound(policies: Policies, role: str, memb
     assert raised.value.status == 400
 
 
-def test_googles_own_agents_may_be_bound(policies: Policies) -> None:
-    """Service agents exist without anybody having made them."""
-    agent = "serviceAccount:service-123456789012@serverless-robot-prod.iam.gserviceaccount.com"
-    assert policies.set("projects/p", {"bindings": [binding("roles/run.serviceAgent", agent)]})["bindings"]
+@pytest.mark.parametrize(
+    "member",
+    [
+        "deleted:serviceAccount:gone@known.iam.gserviceaccount.com?uid=123456789012345678901",
+        "serviceAccount:known.svc.id.goog[space/Name]",
+        "principal://iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/subject/S",
+        "principalSet://iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/attribute.a/B",
+        "domain:example.com",
+        "projectEditor:known",
+    ],
+)
+def test_members_that_are_no_addresses_are_kept_as_written(policies: Policies, member: str) -> None:
+    """Deleted accounts, accounts of GKE and of workload identity pools, whole domains."""
+    kept = policies.set("projects/p", {"bindings": [binding(VIEWER, member)]})
+    assert kept["bindings"] == [binding(VIEWER, member)]
+
+
+def test_what_a_policy_holds_already_is_not_looked_at_again(policies: Policies) -> None:
+    """Somebody else's member that has gone since does not stand in the way of a change."""
+    policies.add("projects/p", VIEWER, "serviceAccount:gone@known.iam.gserviceaccount.com")
+    policy = policies.get("projects/p")
+    policy["bindings"].append(binding("roles/run.viewer", RUNNER))
+    assert len(policies.set("projects/p", policy)["bindings"]) == 2
+
+
+def test_a_policy_has_at_most_1500_members(policies: Policies) -> None:
+    """One more is refused with the number."""
+    many = [f"user:u{number}@example.com" for number in range(1501)]
+    assert policies.set("projects/p", {"bindings": [binding(VIEWER, *many[:-1])]})["bindings"]
+    with pytest.raises(ApiError, match=r"The number of members in the policy \(1,501\) is larger"):
+        policies.set("projects/p", {"bindings": [binding(VIEWER, *many)]})
+
+
+def test_audit_settings_change_only_where_the_mask_names_them(policies: Policies) -> None:
+    """Without a mask they stay, with one they are replaced, and so are the bindings."""
+    audit = [{"service": "storage.googleapis.com", "auditLogConfigs": [{"logType": "DATA_READ"}]}]
+    policies.set("projects/p", {"auditConfigs": audit}, "bindings,etag,auditConfigs")
+    kept = policies.set("projects/p", {"bindings": [binding(VIEWER, RUNNER)]})
+    assert kept["auditConfigs"] == audit
+    after = policies.set("projects/p", {}, "auditConfigs")
+    assert "auditConfigs" not in after
+    assert after["bindings"] == [binding(VIEWER, RUNNER)]
 
 
 def test_a_role_holds_below_the_resource_it_is_granted_on(policies: Policies) -> None:
@@ -90,13 +132,128 @@ def test_everybody_is_everybody(policies: Policies) -> None:
     assert policies.allowed(RUNNER, "run.routes.invoke", ["b"])
 
 
-def test_conditions_need_version_3_and_grant_nothing_here(policies: Policies) -> None:
-    """A condition is kept as sent; since it is not evaluated, it does not let anybody in."""
-    conditional = {**binding("roles/run.invoker", RUNNER), "condition": {"expression": "true", "title": "t"}}
-    with pytest.raises(ApiError, match="version to 3"):
-        policies.set("a", {"bindings": [conditional]})
-    assert policies.set("a", {"bindings": [conditional], "version": 3})["version"] == 3
-    assert not policies.allowed(RUNNER, "run.routes.invoke", ["a"])
+def conditional(expression: str) -> dict[str, Any]:
+    """A binding that lets the runner see objects where *expression* holds."""
+    return {**binding(VIEWER, RUNNER), "condition": {"expression": expression, "title": "t"}}
+
+
+def test_conditions_need_version_3(policies: Policies) -> None:
+    """To write one, to overwrite one, and to see one; other callers see roles with a suffix."""
+    with pytest.raises(
+        ApiError, match=r"version \(1\) cannot be less than the required policy version \(3\)"
+    ):
+        policies.set("buckets/b", {"bindings": [conditional("true")]})
+    kept = policies.set("buckets/b", {"bindings": [conditional("true")], "version": 3})
+    assert kept["version"] == 3
+    with pytest.raises(
+        ApiError, match=r"version \(1\) cannot be less than the existing policy version \(3\)"
+    ):
+        policies.set("buckets/b", {"bindings": [], "version": 1, "etag": kept["etag"]})
+    [seen] = policies.get("buckets/b", 1)["bindings"]
+    assert seen["role"].startswith(f"{VIEWER}_withcond_")
+    assert "condition" not in seen
+    # Without an etag a policy is overwritten blindly.
+    assert policies.set("buckets/b", {"version": 1})["version"] == 1
+
+
+@pytest.mark.parametrize(
+    ("expression", "in_effect"),
+    [
+        ('resource.name.startsWith("projects/_/buckets/b")', True),
+        ('resource.name == "projects/_/buckets/c"', False),
+        (
+            'resource.type == "storage.googleapis.com/Bucket" && request.time < timestamp("2030-01-01T00:00:00Z")',
+            True,
+        ),
+        (
+            'request.time > timestamp("2030-01-01T00:00:00Z") || resource.service != "storage.googleapis.com"',
+            False,
+        ),
+        ("!(request.time.getDayOfWeek('Europe/Berlin') in [0, 1, 2, 3, 4, 5, 6])", False),
+        ('resource.name.extract("/buckets/{name}") == "b"', True),
+        ('resource.matchTag("a/b", "c")', False),
+        ("request.time", False),
+    ],
+)
+def test_a_condition_lets_in_where_it_holds(policies: Policies, expression: str, in_effect: bool) -> None:
+    """Names, types and times; what is not emulated lets nobody in."""
+    policies.set("buckets/b", {"bindings": [conditional(expression)], "version": 3})
+    assert policies.allowed(RUNNER, "storage.objects.get", ["buckets/b"]) is in_effect
+
+
+@pytest.mark.parametrize("expression", ["", "resource.name == (", "a § b", 'f("x"))'])
+def test_a_condition_that_is_no_expression_is_refused(policies: Policies, expression: str) -> None:
+    """At once, not when somebody is kept out by it."""
+    with pytest.raises(ApiError, match="Condition expression compilation failed"):
+        policies.set("buckets/b", {"bindings": [conditional(expression)], "version": 3})
+
+
+def test_a_changed_policy_takes_effect_later(tmp_path: Path) -> None:
+    """It is shown at once; who may do what is judged by the one that was in effect so many seconds ago."""
+    now = [datetime(2026, 1, 1, tzinfo=UTC)]
+    around = Surroundings(delay=lambda: 7.0, clock=lambda: now[0])
+    policies = Policies(Store(tmp_path / "s.db"), lambda _: True, around)
+
+    def may() -> bool:
+        return policies.allowed(RUNNER, "storage.objects.get", ["buckets/b"])
+
+    granted = policies.set("buckets/b", {"bindings": [binding(VIEWER, RUNNER)]})
+    assert policies.get("buckets/b") == granted
+    now[0] += timedelta(seconds=6)
+    assert not may()
+    policies.set("buckets/b", {"bindings": []})
+    now[0] += timedelta(seconds=1)
+    assert may()
+    now[0] += timedelta(seconds=6)
+    assert not may()
+
+
+@pytest.mark.parametrize(
+    ("member", "permitted"),
+    [
+        ("user:ann@sandbox.example", True),
+        ("user:bob@elsewhere.example", False),
+        ("allUsers", False),
+        ("allAuthenticatedUsers", False),
+        ("serviceAccount:runner@known.iam.gserviceaccount.com", True),
+        ("serviceAccount:runner@other.iam.gserviceaccount.com", False),
+        ("serviceAccount:service-42424242@serverless-robot-prod.iam.gserviceaccount.com", True),
+        ("serviceAccount:service-43434343@serverless-robot-prod.iam.gserviceaccount.com", False),
+        ("serviceAccount:42424242-compute@developer.gserviceaccount.com", True),
+        ("projectEditor:known", True),
+    ],
+)
+def test_an_organisation_may_keep_strangers_out(tmp_path: Path, member: str, permitted: bool) -> None:
+    """iam.allowedPolicyMemberDomains lets in the organisation's own users and the accounts of its projects."""
+    own = {"known": "42424242", "42424242": "42424242"}
+    around = Surroundings(
+        forbids=lambda one: one == "iam.allowedPolicyMemberDomains", number=lambda p: own.get(p, "")
+    )
+    policies = Policies(Store(tmp_path / "s.db"), lambda _: True, around)
+    asked = {"bindings": [binding("roles/viewer", member)]}
+    if permitted:
+        assert policies.set("projects/known", asked)["bindings"]
+        return
+    with pytest.raises(ApiError, match="do not belong to a permitted customer") as raised:
+        policies.set("projects/known", asked)
+    assert (raised.value.status, raised.value.rpc_status) == (400, "FAILED_PRECONDITION")
+    [violation] = raised.value.details[0]["violations"]
+    assert violation["type"] == "constraints/iam.allowedPolicyMemberDomains"
+    # What was there before the organisation forbade it stays.
+    policies.add("projects/known", "roles/viewer", member)
+    assert policies.set("projects/known", policies.get("projects/known"))
+
+
+def test_a_custom_role_grants_what_it_holds(tmp_path: Path) -> None:
+    """One that is not there cannot be bound."""
+    role = "projects/known/roles/reader"
+    around = Surroundings(role_exists=lambda one: one == role, permissions=lambda _: ["storage.objects.get"])
+    policies = Policies(Store(tmp_path / "s.db"), lambda _: True, around)
+    policies.set("buckets/b", {"bindings": [binding(role, RUNNER)]})
+    assert policies.allowed(RUNNER, "storage.objects.get", ["buckets/b"])
+    assert not policies.allowed(RUNNER, "storage.objects.list", ["buckets/b"])
+    with pytest.raises(ApiError, match="does not exist in the resource's hierarchy"):
+        policies.set("buckets/b", {"bindings": [binding("projects/known/roles/writer", RUNNER)]})
 
 
 def test_editors_reach_objects_only_through_the_bucket(policies: Policies) -> None:

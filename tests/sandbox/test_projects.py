@@ -60,7 +60,7 @@ def test_a_missing_project_is_forbidden_not_missing(fresh: Cloud) -> None:
 def test_enabling_is_an_operation_that_names_services_by_number(fresh: Cloud) -> None:
     """One or many; what depends on others brings them along; a second time it is over at once."""
     one = fresh.ok("POST", "/v1/projects/{P}/services/run.googleapis.com:enable", {})
-    assert one["name"].startswith("operations/acf.")
+    assert one["name"].startswith("operations/acat.p2-")
     assert "done" not in one
     done = fresh.wait(one)["response"]
     assert done["service"]["name"] == f"projects/{fresh.number}/services/run.googleapis.com"

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from reconciler.sandbox.errors import ApiError
 from reconciler.sandbox.paging import listed
+from reconciler.sandbox.policy_bindings import requested_version
 from reconciler.sandbox.projects import Project
 from reconciler.sandbox.world import Method, Request, World
 
@@ -19,7 +20,9 @@ def methods(world: World) -> dict[str, Method]:
     return {
         "projects.get": lambda request: _get(world, request),
         "projects.list": lambda request: _list(world, request),
-        "projects.getIamPolicy": lambda request: world.policies.get(_resource(request)),
+        "projects.getIamPolicy": lambda request: world.policies.get(
+            _resource(request), requested_version(request.params, request.body)
+        ),
         "projects.setIamPolicy": lambda request: _set_policy(world, request),
         "projects.testIamPermissions": lambda request: world.policies.held(
             request.caller, request.body.get("permissions", ()), [_resource(request)]
@@ -59,7 +62,7 @@ def _set_policy(world: World, request: Request) -> Mapping[str, Any]:
         for member in binding.get("members", ()):
             if member in ("allUsers", "allAuthenticatedUsers"):
                 raise ApiError(400, f"Invalid argument: {member} may not be granted a role on a project.")
-    return world.policies.set(_resource(request), policy)
+    return world.policies.set(_resource(request), policy, str(request.body.get("updateMask", "")))
 
 
 def _resource(request: Request) -> str:

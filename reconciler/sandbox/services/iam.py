@@ -9,10 +9,18 @@ from datetime import timedelta
 from typing import Any, Final
 
 from reconciler.sandbox import identities
-from reconciler.sandbox.accounts import account_of, full_name, name_of
+from reconciler.sandbox.accounts import (
+    account_of,
+    deleted_member,
+    forbidden,
+    full_name,
+    name_of,
+    settled,
+)
 from reconciler.sandbox.errors import ApiError
 from reconciler.sandbox.oauth import KEY
 from reconciler.sandbox.paging import listed
+from reconciler.sandbox.policy_bindings import requested_version
 from reconciler.sandbox.seeding import ACCOUNT, account_exists
 from reconciler.sandbox.store import Body, Exists
 from reconciler.sandbox.world import Method, Request, World, timestamp
@@ -37,10 +45,8 @@ def methods(world: World) -> dict[str, Method]:
         "undelete": _undelete,
         "enable": lambda world, request: _switch(world, request, disabled=False),
         "disable": lambda world, request: _switch(world, request, disabled=True),
-        "getIamPolicy": lambda world, request: world.policies.get(_resource(world, request)),
-        "setIamPolicy": lambda world, request: world.policies.set(
-            _resource(world, request), request.body.get("policy", {})
-        ),
+        "getIamPolicy": _get_policy,
+        "setIamPolicy": _set_policy,
         "testIamPermissions": _test_permissions,
     }
 
@@ -48,6 +54,15 @@ def methods(world: World) -> dict[str, Method]:
         return lambda request: function(world, request)
 
     return {f"projects.serviceAccounts.{verb}": bound(function) for verb, function in found.items()}
+
+
+def _get_policy(world: World, request: Request) -> Mapping[str, Any]:
+    return world.policies.get(_resource(world, request), requested_version(request.params, request.body))
+
+
+def _set_policy(world: World, request: Request) -> Mapping[str, Any]:
+    mask = str(request.body.get("updateMask", ""))
+    return world.policies.set(_resource(world, request), request.body.get("policy", {}), mask)
 
 
 def _resource(world: World, request: Request) -> str:
@@ -70,7 +85,15 @@ def _shown(account: Body) -> dict[str, Any]:
 
 
 def _etag(world: World) -> str:
-    return base64.b64encode(b"\x00\x00" + world.clock().timestamp().hex().encode()[-6:]).decode()
+    return base64.b64encode(int(world.clock().timestamp() * 1e6).to_bytes(8, "big")).decode()
+
+
+def _check_id(account_id: str) -> None:
+    if not 6 <= len(account_id) <= 30:
+        raise ApiError(400, f'The account ID "{account_id}" does not have a length between 6 and 30.')
+    if ACCOUNT_ID.fullmatch(account_id) is None:
+        text = "Invalid service account ID, must match the pattern: [a-z]([-a-z0-9]*[a-z0-9])"
+        raise ApiError(400, f'The account ID "{account_id}" is not valid. {text}')
 
 
 def _check_texts(account: Mapping[str, Any]) -> None:
@@ -83,12 +106,11 @@ def _check_texts(account: Mapping[str, Any]) -> None:
 def _create(world: World, request: Request) -> Mapping[str, Any]:
     account_id = request.body.get("accountId", "")
     sent: dict[str, Any] = request.body.get("serviceAccount", {})
-    if ACCOUNT_ID.fullmatch(account_id) is None:
-        text = (
-            "The service account ID must be between 6 and 30 characters long and match the pattern "
-            "[a-z]([-a-z0-9]*[a-z0-9])."
+    if world.conditions.forbids("iam.disableServiceAccountCreation"):
+        raise forbidden(
+            "iam.disableServiceAccountCreation", "Service account creation", f"projects/{request.project}"
         )
-        raise ApiError(400, f'Invalid service account ID "{account_id}". {text}')
+    _check_id(account_id)
     _check_texts(sent)
     email = f"{account_id}@{request.project}.iam.gserviceaccount.com"
     stored = f"{request.project}/{email}"
@@ -108,6 +130,7 @@ def _create(world: World, request: Request) -> Mapping[str, Any]:
             "email": email,
             "projectId": request.project,
             "uniqueId": _unique_id(world, email),
+            "created": world.now(),
             "etag": _etag(world),
             **{key: sent[key] for key in ("displayName", "description") if key in sent},
         }
@@ -127,35 +150,40 @@ def _list(world: World, request: Request) -> Mapping[str, Any]:
     items = [
         (name, _shown(body))
         for name, body in world.store.list(ACCOUNT, f"{request.project}/")
-        if not body.get("deleted")
+        if not body.get("deleted") and settled(body, world.conditions, world.clock())
     ]
     return listed("accounts", items, request.params, default=20, most=100)
 
 
 def _patch(world: World, request: Request) -> Mapping[str, Any]:
     sent: dict[str, Any] = request.body.get("serviceAccount", {})
-    fields = [field for field in str(request.body.get("updateMask", "")).split(",") if field]
-    for field in fields:
-        if field not in ("displayName", "display_name", "description", "etag"):
-            raise ApiError(400, f"The field {field} of a service account cannot be updated.")
     names = {"display_name": "displayName"}
-    return _changed(world, request, sent, [names.get(field, field) for field in fields])
+    asked = [field for field in str(request.body.get("updateMask", "")).split(",") if field]
+    fields = [names.get(field, field) for field in asked]
+    for field in fields:
+        if field not in ("displayName", "description", "etag"):
+            raise ApiError(400, f"The field {field} of a service account cannot be updated.")
+    changed = _changed(world, request, sent, fields)
+    # Recorded: the answer holds what was patched, and nothing else of the account.
+    return {key: value for key, value in changed.items() if key == "name" or key in fields}
 
 
 def _update(world: World, request: Request) -> Mapping[str, Any]:
     return _changed(world, request, request.body, ["displayName", "description"])
 
 
-def _changed(world: World, request: Request, sent: Mapping[str, Any], fields: list[str]) -> Mapping[str, Any]:
+def _changed(world: World, request: Request, sent: Mapping[str, Any], fields: list[str]) -> dict[str, Any]:
     account = account_of(world, request)
     _check_texts(sent)
     if sent.get("etag") and sent["etag"] != _shown(account)["etag"]:
         text = "There were concurrent changes to the service account. Please retry the read-modify-write."
         raise ApiError(409, text, rpc_status="ABORTED")
     fresh = {field: sent.get(field, "") for field in fields if field != "etag"}
-    return _shown(
-        world.store.update(ACCOUNT, account["stored"], lambda old: {**old, **fresh, "etag": _etag(world)})
-    )
+
+    def change(old: Body) -> Body:
+        return {**old, **fresh, "etag": _etag(world)}
+
+    return _shown(world.store.update(ACCOUNT, account["stored"], change))
 
 
 def _switch(world: World, request: Request, *, disabled: bool) -> Mapping[str, Any]:
@@ -169,7 +197,7 @@ def _delete(world: World, request: Request) -> Mapping[str, Any]:
     with world.store.transaction():
         world.store.update(ACCOUNT, account["stored"], lambda old: {**old, "deleted": world.now()})
         world.policies.forget(full_name(account))
-        world.policies.rename_member(f"serviceAccount:{account['email']}", _deleted_member(account))
+        _rename(world, f"serviceAccount:{account['email']}", deleted_member(account))
         for name, _ in world.store.list(KEY, f"{account['email']}/"):
             world.store.delete(KEY, name)
     return {}
@@ -186,13 +214,14 @@ def _undelete(world: World, request: Request) -> Mapping[str, Any]:
             with world.store.transaction():
                 world.store.delete(ACCOUNT, stored)
                 world.store.put(ACCOUNT, f"{body['projectId']}/{body['email']}", restored)
-                world.policies.rename_member(_deleted_member(body), f"serviceAccount:{body['email']}")
+                _rename(world, deleted_member(body), f"serviceAccount:{body['email']}")
             return {"restoredAccount": _shown(restored)}
     raise ApiError(404, f"Unable to find deleted service account {wanted}.")
 
 
-def _deleted_member(account: Body) -> str:
-    return f"deleted:serviceAccount:{account['email']}?uid={account['uniqueId']}"
+def _rename(world: World, old: str, new: str) -> None:
+    world.policies.rename_member(old, new)
+    world.identities.rename_member(old, new)
 
 
 def _test_permissions(world: World, request: Request) -> Mapping[str, Any]:
