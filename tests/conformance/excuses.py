@@ -27,10 +27,27 @@ class Excuse:
 
 EXCUSES: Final[Sequence[Excuse]] = (
     Excuse(
-        "compute networks * GET *",
-        "peerings.connectionStatus",
-        "Compute Engine shows it since July 2025; what was recorded before is without it.",
+        "serviceusage services * GET */services",
+        "services",
+        "enabling Compute Engine enables OS Login as well in real projects; the recorded project shows neither this "
+        "nor any of the services that a new project starts with",
         recorded="absent",
+        sandbox='{"name": "projects/*/services/oslogin.googleapis.com"}',
+    ),
+    *(
+        Excuse(
+            "serviceusage services * GET */services",
+            f"services.{field}",
+            "asked for names alone (fields=services/name), this one recorded list answers more than names",
+            sandbox="absent",
+        )
+        for field in ("parent", "state")
+    ),
+    Excuse(
+        "serviceusage services * POST *:enable",
+        "metadata",
+        "of two recordings of this call one has empty metadata while the operation runs, the other has none",
+        sandbox="absent",
     ),
 )
 

@@ -25,6 +25,8 @@ APIS: Final = (
     "storage", "vpcaccess",
 )  # fmt: skip
 
+GONE: Final = re.compile(r"Service account (projects/[^ ]+) does not exist")
+
 
 @dataclass
 class Givens:
@@ -65,6 +67,8 @@ class Givens:
             self._mentions(index, query, body)
             self._state(index, path, query)
             self._operation(index)
+        elif (account := GONE.search(json.dumps(row.answer))) and self._plain(path) not in self.written:
+            self.made += states.gone(self, f"/v1/{self.bindings.resolve(account[1], index)}")
         if row.method != "GET":
             self._wrote(path, query, fields_of(body))
         return self.made
@@ -168,7 +172,9 @@ class Givens:
     def _wrote(self, path: str, query: Mapping[str, str], body: Mapping[str, Any]) -> None:
         """A row of the take changes something: from here on the sandbox is responsible for it."""
         plain = self._plain(path)
-        name = body.get("name") or body.get("accountId") or query.get("jobId") or query.get("secretId")
+        account = body.get("accountId")
+        email = f"{account}@{self.project}.iam.gserviceaccount.com" if account else ""
+        name = body.get("name") or email or query.get("jobId") or query.get("secretId")
         self.written.add(f"{plain}/{name}" if name else plain)
         self.written.add(path)
         if path.endswith("/connections/-"):

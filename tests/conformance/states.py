@@ -10,6 +10,9 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
+from reconciler.sandbox.agents import owners_of
+from reconciler.sandbox.known_services import with_dependencies
+from reconciler.sandbox.policy_members import GOOGLES
 from tests.conformance.cloud import Got
 from tests.conformance.recordings import Row, fields_of
 
@@ -73,12 +76,40 @@ def refused(got: Got) -> str:
 
 
 def accounts(maker: Maker, text: str) -> None:
-    """Make the service accounts that *text* names, in whatever project they lie."""
+    """Make the service accounts that *text* names, in whatever project they lie, and the agents of services."""
     for email, name, project in sorted(set(ACCOUNT.findall(text))):
-        if re.match(r"service-\d+$|\d+$", name) or project.startswith("gcp-sa-"):
-            continue  # Google's own agents
+        if GOOGLES.fullmatch(email):
+            _agent(maker, email, re.sub(r"\D", "", name))
+            continue
         maker.create_project(project)
         maker.need("iam.googleapis.com", f"/v1/projects/{project}/serviceAccounts/{email}")
+
+
+def _agent(maker: Maker, email: str, number: str) -> None:
+    """Ask for the agents of services, as a client would before it names them."""
+    for service in owners_of(email):
+        path = f"/v1beta1/projects/{number}/services/{service}"
+        if maker.first(path):
+            maker.ask("POST", "serviceusage.googleapis.com", f"{path}:enable", {})
+            maker.ask("POST", "serviceusage.googleapis.com", f"{path}:generateServiceIdentity")
+
+
+def gone(maker: Maker, path: str) -> list[str]:
+    """An account that a 404 names was there once: make it, and take it away again."""
+    maker.need("iam.googleapis.com", path)
+    maker.ask("DELETE", "iam.googleapis.com", path)
+    return [f"{path}, which was deleted"]
+
+
+def _disabled(maker: Maker, path: str, query: Mapping[str, str], shown: Mapping[str, Any]) -> list[str]:
+    """A service that an operation enables was off before."""
+    del query
+    service, host = path.removesuffix(":enable"), "serviceusage.googleapis.com"
+    if shown.get("done") or not maker.first(path):
+        return []
+    body = {"disableDependentServices": True, "checkIfServiceHasUsage": "SKIP"}
+    maker.ask("POST", host, f"{service}:disable", body)
+    return [f"{service}, disabled"]
 
 
 def _services(maker: Maker, path: str, query: Mapping[str, str], shown: Mapping[str, Any]) -> list[str]:
@@ -86,6 +117,8 @@ def _services(maker: Maker, path: str, query: Mapping[str, str], shown: Mapping[
     host, project = "serviceusage.googleapis.com", path.split("/")[3]
     if not maker.first(path):
         return []
+    ours = [one for one in maker.written if one.startswith(f"{path}/") and one.endswith(":enable")]
+    kept = with_dependencies([one.removeprefix(f"{path}/").removesuffix(":enable") for one in ours])
     wanted = {one["name"].rpartition("/")[2] for one in shown.get("services", ())}
     listed = maker.ask("GET", host, path, None, {"filter": "state:ENABLED", "pageSize": "200"}).body
     enabled = {one["name"].rpartition("/")[2] for one in fields_of(listed).get("services", ())}
@@ -93,7 +126,7 @@ def _services(maker: Maker, path: str, query: Mapping[str, str], shown: Mapping[
     for start in range(0, len(missing), 20):
         body = {"serviceIds": missing[start : start + 20]}
         maker.ask("POST", host, f"/v1/projects/{project}/services:batchEnable", body)
-    for name in sorted(enabled - wanted):
+    for name in sorted(enabled - wanted - set(kept)):
         body = {"disableDependentServices": True, "checkIfServiceHasUsage": "SKIP"}
         maker.ask("POST", host, f"/v1/projects/{project}/services/{name}:disable", body)
     return [f"{len(wanted)} enabled APIs"]
@@ -170,6 +203,7 @@ def _tail(link: str) -> str:
 STATES: Final[Sequence[tuple[str, str, str, State]]] = (
     ("POST", "resourcemanager", r"/v\d/projects/[^/]+:getIamPolicy", _policy),
     ("GET", "serviceusage", r"/v\d\w*/projects/[^/]+/services", _services),
+    ("POST", "serviceusage", r"/v\d\w*/projects/[^/]+/services/[^/]+:enable", _disabled),
     ("GET", "servicenetworking", r"/v\d\w*/services/[^/]+/connections", _connections),
     ("GET", "compute", r"/compute/v1/projects/[^/]+/global/networks/[^/]+", _network),
     ("GET", "compute", r"/compute/v1/projects/[^/]+/global/addresses/[^/]+", _address),

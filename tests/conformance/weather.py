@@ -30,6 +30,11 @@ def conditions(rows: Sequence[Row], index: int) -> dict[str, Any]:
     return wanted
 
 
+def by_chance(rows: Sequence[Row], index: int) -> bool:
+    """Whether row *index* reads a new account that comes and goes: the recordings leave out reads that repeat."""
+    return rows[index].method == "GET" and "propagation" in conditions(rows, index)
+
+
 def under_way(row: Row) -> bool:
     """Whether a row shows a resource in the middle of an operation."""
     answer = fields_of(row.answer)
