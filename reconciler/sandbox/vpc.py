@@ -1,9 +1,9 @@
-"""VPC networks as the APIs beside Compute Engine see them: found by any of their names, and what addresses they use."""
+"""VPC networks as the APIs beside Compute Engine see them: found by any of their names, peered, with their ranges."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from ipaddress import IPv4Network
 from typing import Any, Final
 
@@ -59,10 +59,3 @@ def reserved_range(world: World, network: str, name: str) -> IPv4Network | None:
     if full_name(world, project, "global/networks", body["network"]) != network:
         return None
     return IPv4Network(f"{body['address']}/{body['prefixLength']}")
-
-
-def used_ranges(world: World, network: str) -> Iterator[IPv4Network]:
-    """The ranges of *network* that are spoken for: of subnetworks, of addresses, and of whoever holds one."""
-    parts = network.split("/")
-    for found, _ in networks.taken(world, parts[1], parts[4]):
-        yield found

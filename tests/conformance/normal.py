@@ -26,6 +26,7 @@ IPV4: Final = r"\d+\.\d+\.\d+\.\d+"
 TIME: Final = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)"
 ANY: Final = r"(?s).+"
 NUMBER: Final = r"\d+"
+UUID: Final = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 HIDDEN: Final = (
     Rule("* *Time", TIME, "a time of that day; the authors made all of them 2024-04-01"),
@@ -59,6 +60,11 @@ HIDDEN: Final = (
     Rule("cloudsql * gceZone", r"[a-z]+-[a-z]+\d+-[a-f]", "Google picks a zone of the region"),
     Rule("cloudsql * secondaryGceZone", r"[a-z]+-[a-z]+\d+-[a-f]", "Google picks a zone of the region"),
     Rule("cloudsql * settings.backupConfiguration.startTime", r"\d\d:\d\d", "Google picks an hour at random"),
+    Rule(
+        "servicenetworking * name",
+        rf"operations/pssn\.p24-({NUMBER}|\$\{{projectNumber\}})-{UUID}",
+        "an operation's number is drawn at random",
+    ),
     Rule("storage buckets *id", ANY, "the authors made it zeros"),
     Rule("storage * generation", NUMBER, "a time in microseconds"),
     Rule(

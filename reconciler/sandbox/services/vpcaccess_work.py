@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from ipaddress import IPv4Network
 from typing import Any, Final
 
-from reconciler.sandbox import egress, vpc
+from reconciler.sandbox import egress, networks, vpc
 from reconciler.sandbox.egress import CONNECTOR
 from reconciler.sandbox.errors import ApiError
 from reconciler.sandbox.operations import Progress, Work
@@ -55,11 +55,12 @@ def _create(world: World, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         raise _failure("The connector was deleted.")
     if "maxInstances" not in connector:
         raise _failure(rules.UNSIZED)
-    if "subnet" in connector:
-        _check_subnet(world, connector)
-    else:
-        _check_range(world, connector)
-    return _settle(world, arguments, {})
+    with world.store.transaction():
+        if "subnet" in connector:
+            _take_subnetwork(world, connector)
+        else:
+            _take_range(world, connector)
+        return _settle(world, arguments, {})
 
 
 def _update(world: World, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -67,8 +68,10 @@ def _update(world: World, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _delete(world: World, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-    if world.store.get(CONNECTOR, arguments["name"]) is not None:
-        world.store.delete(CONNECTOR, arguments["name"])
+    connector = world.store.get(CONNECTOR, arguments["name"])
+    if connector is not None:
+        networks.release(world, _place(world, connector), connector["name"])
+        world.store.delete(CONNECTOR, connector["name"])
     return {"@type": "type.googleapis.com/google.protobuf.Empty"}
 
 
@@ -87,45 +90,40 @@ def _set(world: World, name: str, fields: Mapping[str, Any]) -> Body | None:
     return world.store.update(CONNECTOR, name, lambda current: {**current, **fields})
 
 
-def _check_range(world: World, connector: Body) -> None:
+def _place(world: World, connector: Body) -> str:
+    """The full name of what a connector holds for itself: its subnetwork, or a range of its network."""
+    if "subnet" in connector:
+        return egress.subnetwork_of(world, connector)
+    return egress.network_of_connector(world, connector)
+
+
+def _take_range(world: World, connector: Body) -> None:
     """A connector of its own range: in a network that is there, and where nothing else is."""
-    network = egress.network_of_connector(world, connector)
+    network, wanted = _place(world, connector), IPv4Network(connector["ipCidrRange"])
     if vpc.network(world, network) is None:
         raise _failure(f"The VPC network {network} was not found.")
-    wanted = IPv4Network(connector["ipCidrRange"])
-    used = [*vpc.used_ranges(world, network), *_ranges_of_others(world, network, connector)]
-    if any(wanted.overlaps(one) for one in used):
+    _, project, _, _, short = network.split("/")
+    others = [one for one, user in networks.taken(world, project, short) if user != connector["name"]]
+    if any(wanted.overlaps(one) for one in others):
         raise _failure(
             "Invalid IP CIDR range was provided. It conflicts with an existing subnetwork. Please delete the connector "
             "manually."
         )
+    networks.hold(world, network, connector["name"], [connector["ipCidrRange"]])
 
 
-def _check_subnet(world: World, connector: Body) -> None:
-    """A connector in a subnetwork: a /28 in the same region that no other connector uses."""
-    name = egress.subnetwork_of(world, connector)
+def _take_subnetwork(world: World, connector: Body) -> None:
+    """A connector in a subnetwork: a /28 in the same region that nothing else uses."""
+    name = _place(world, connector)
     found = vpc.subnetwork(world, name)
     if found is None:
         raise _failure(f"The subnetwork {name} was not found.")
     if IPv4Network(found["ipCidrRange"]).prefixlen != rules.NETMASK:
         raise _failure(f"Subnets used for VPC connectors must have a netmask of {rules.NETMASK}.")
-    for other in _others(world, connector):
-        if "subnet" in other and egress.subnetwork_of(world, other) == name:
-            raise _failure(f"The subnetwork {name} is already used by the connector {other['name']}.")
-
-
-def _ranges_of_others(world: World, network: str, connector: Body) -> Iterator[IPv4Network]:
-    for other in _others(world, connector):
-        if "ipCidrRange" in other and egress.network_of_connector(world, other) == network:
-            yield IPv4Network(other["ipCidrRange"])
-
-
-def _others(world: World, connector: Body) -> Iterator[Body]:
-    """The other connectors of the project that hold their place: one in ERROR still does."""
-    project = connector["name"].split("/")[1]
-    for name, other in world.store.list(CONNECTOR, f"projects/{project}/locations/"):
-        if name != connector["name"]:
-            yield other
+    others = [user for user in networks.users(world, name) if user != connector["name"]]
+    if others:
+        raise _failure(f"The subnetwork {name} is already used by {others[0]}.")
+    networks.hold(world, name, connector["name"])
 
 
 def _failure(text: str) -> ApiError:
