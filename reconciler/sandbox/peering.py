@@ -38,6 +38,17 @@ _FLAGS: Final = {
     "stackType": "IPV4_ONLY",
 }
 
+_STATUS: Final = {
+    "trafficConfiguration": {
+        "exportCustomRoutesToPeer": False,
+        "exportSubnetRoutesWithPublicIpToPeer": False,
+        "importCustomRoutesFromPeer": False,
+        "importSubnetRoutesWithPublicIpFromPeer": False,
+        "stackType": "IPV4_ONLY",
+    },
+    "updateStrategy": "INDEPENDENT",
+}
+
 
 def connection(world: World, network: str) -> Body | None:
     """What Google keeps of the connection of *network*, connected or not."""
@@ -176,21 +187,16 @@ def _unconnected(world: World, network: str) -> ApiError:
 
 
 def _entry(world: World, network: str) -> dict[str, Any]:
-    """The peering as the network shows it since July 2025; the other side is a project of Google's own."""
-    tenant = f"{hashlib.sha256(network.encode()).hexdigest()[:16]}p-tp"
-    traffic = {
-        "exportCustomRoutesToPeer": False,
-        "exportSubnetRoutesWithPublicIpToPeer": False,
-        "importCustomRoutesFromPeer": False,
-        "importSubnetRoutesWithPublicIpFromPeer": False,
-        "stackType": "IPV4_ONLY",
-    }
+    """The peering as the network shows it; the other side is a project of Google's own."""
+    tenant = f"x{hashlib.sha256(network.encode()).hexdigest()[:16]}p-tp"
     url = f"https://www.googleapis.com/compute/beta/projects/{tenant}/global/networks/servicenetworking"
+    # Recordings up to June 2025 are without it, those from July on have it.
+    status = {"connectionStatus": _STATUS} if world.now() >= "2025-07" else {}
     return {
         **_FLAGS,
+        **status,
         "name": PEERING,
         "network": url,
-        "connectionStatus": {"trafficConfiguration": traffic, "updateStrategy": "INDEPENDENT"},
         "state": "ACTIVE",
         "stateDetails": f"[{compute_names.local_time(world.clock())}]: Connected.",
     }
