@@ -106,6 +106,13 @@ def generate(store: Store, policies: Policies, project_id: str, number: str, ser
     return email, subject_of(email)
 
 
+def at_work(store: Store, policies: Policies, project_id: str, number: str, service: str) -> str:
+    """The member in whose name *service* works in a project; made, with its role, when it has its first work there."""
+    if not _generated(store, project_id, service) and not agent_of(service).at_once:
+        generate(store, policies, project_id, number, service)
+    return f"serviceAccount:{address_of(agent_of(service), number)}"
+
+
 def exists(store: Store, projects: Projects, email: str) -> bool:
     """Whether an account of Google's may be named. Those of other projects, and those not watched here, are."""
     found = _NUMBERED.fullmatch(email)
@@ -124,6 +131,10 @@ def owners_of(email: str) -> list[str]:
 
 
 def _made(store: Store, projects: Projects, project_id: str, service: str) -> bool:
-    if store.get(KIND, f"{project_id}/{service}") is not None:
+    if _generated(store, project_id, service):
         return True
     return agent_of(service).at_once and projects.enabled(project_id, service)
+
+
+def _generated(store: Store, project_id: str, service: str) -> bool:
+    return store.get(KIND, f"{project_id}/{service}") is not None

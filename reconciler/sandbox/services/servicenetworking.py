@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from reconciler.sandbox import errors, peering, vpc
+from reconciler.sandbox import agents, errors, peering, vpc
 from reconciler.sandbox.errors import ApiError
 from reconciler.sandbox.peering import PEERING, SERVICE
 from reconciler.sandbox.world import Method, Request, World
@@ -22,7 +22,8 @@ CREATE: Final = "servicenetworking.create"
 PATCH: Final = "servicenetworking.patch"
 DELETE: Final = "servicenetworking.delete"
 TYPE: Final = "type.googleapis.com/google.cloud.servicenetworking.v1.Connection"
-AGENT_ROLE: Final = "roles/servicenetworking.serviceAgent"
+NEEDED: Final = "compute.globalAddresses.list"
+"""What the API's agent needs in the network's project before anything else."""
 _NETWORK: Final = re.compile(r"projects/(\d+)/global/networks/([a-z](?:[-a-z0-9]{0,61}[a-z0-9])?)")
 
 
@@ -155,18 +156,28 @@ def _do_delete(world: World, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _check_network(world: World, network: str) -> None:
+    """The network is there, and the API's own agent may look at it: the role that it was given can be taken away."""
+    project = network.split("/")[1]
     if vpc.network(world, network) is None:
         raise ApiError(404, f"The resource '{network}' was not found")
+    number = _number(world, project)
+    agent = agents.at_work(world.store, world.policies, project, number, SERVICE)
+    if not world.policies.allowed(agent, NEEDED, [f"projects/{project}"]):
+        raise ApiError(403, f"Required '{NEEDED}' permission for 'projects/{number}'")
 
 
 def _shown(world: World, network: str, kept: Mapping[str, Any]) -> dict[str, Any]:
     _, project, _, _, short = network.split("/")
-    known = world.projects.get(project)
     return {
-        "network": f"projects/{known.number if known else project}/global/networks/{short}",
+        "network": f"projects/{_number(world, project)}/global/networks/{short}",
         "peering": PEERING,
         "reservedPeeringRanges": kept["reservedPeeringRanges"],
     }
+
+
+def _number(world: World, project: str) -> str:
+    known = world.projects.get(project)
+    return known.number if known else project
 
 
 def _precondition(text: str, reason: str = "") -> ApiError:

@@ -55,6 +55,7 @@ def _create(world: World, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         raise _failure("The connector was deleted.")
     if "maxInstances" not in connector:
         raise _failure(rules.UNSIZED)
+    _check_agent(world, connector)
     with world.store.transaction():
         if "subnet" in connector:
             _take_subnetwork(world, connector)
@@ -95,6 +96,18 @@ def _place(world: World, connector: Body) -> str:
     if "subnet" in connector:
         return egress.subnetwork_of(world, connector)
     return egress.network_of_connector(world, connector)
+
+
+def _check_agent(world: World, connector: Body) -> None:
+    """The machines behind a connector are made by an agent of the project, which has this role from the beginning."""
+    project = connector["name"].split("/")[1]
+    known = world.projects.get(project)
+    agent = f"{known.number if known else project}@cloudservices.gserviceaccount.com"
+    if not world.policies.allowed(
+        f"serviceAccount:{agent}", "compute.instances.create", [f"projects/{project}"]
+    ):
+        text = f"Operation failed: Google APIs Service Agent ({agent}) needs editor role in the project."
+        raise ApiError(403, text)
 
 
 def _take_range(world: World, connector: Body) -> None:

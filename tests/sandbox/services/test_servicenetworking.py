@@ -136,6 +136,20 @@ def test_a_deleted_connection_is_gone_from_both_sides(net: Cloud) -> None:
     assert "error" not in connect(net, "psa1")
 
 
+def test_the_agent_gets_its_role_with_its_first_work_and_needs_it(net: Cloud) -> None:
+    """Whoever takes it away is told what the agent lacks; nothing gives it back."""
+    connect(net, "psa1")
+    policy = net.ok("POST", "/v1/projects/{P}:getIamPolicy", {})
+    agent = f"serviceAccount:service-{net.number}@service-networking.iam.gserviceaccount.com"
+    role = {"role": "roles/servicenetworking.serviceAgent", "members": [agent]}
+    assert role in policy["bindings"]
+    policy["bindings"].remove(role)
+    net.ok("POST", "/v1/projects/{P}:setIamPolicy", {"policy": policy})
+    for done in (_force(net, "psa1"), _delete(net)):
+        text = f"Required 'compute.globalAddresses.list' permission for 'projects/{net.number}'"
+        assert done["error"] == {"code": 7, "message": text}
+
+
 def test_the_api_has_to_be_enabled_in_the_networks_project(cloud: Cloud) -> None:
     """Nothing in the path names the project: the network does."""
     where = f"projects/{cloud.number}/global/networks/net1"

@@ -141,6 +141,18 @@ def test_a_range_that_is_in_use_is_refused_in_the_operation(net: Cloud) -> None:
         net.wait(net.ok("DELETE", CON1))
 
 
+def test_googles_agent_has_to_be_an_editor(net: Cloud) -> None:
+    """It is one from the beginning; without that role a connector ends in ERROR."""
+    policy = net.ok("POST", "/v1/projects/{P}:getIamPolicy", {})
+    agent = f"{net.number}@cloudservices.gserviceaccount.com"
+    for binding in policy["bindings"]:
+        binding["members"] = [one for one in binding["members"] if agent not in one]
+    net.ok("POST", "/v1/projects/{P}:setIamPolicy", {"policy": policy})
+    said = f"Operation failed: Google APIs Service Agent ({agent}) needs editor role in the project."
+    assert make_connector(net)["error"] == {"code": 7, "message": said}
+    assert net.ok("GET", CON1)["state"] == "ERROR"
+
+
 def test_a_connector_may_lie_in_a_subnetwork_of_its_own(net: Cloud) -> None:
     """A /28, in its region, that no other connector uses."""
     make_subnetwork(net, "small", "10.9.0.0/28")
