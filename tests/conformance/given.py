@@ -45,6 +45,11 @@ class Givens:
         """The take's project."""
         return self.bindings.project
 
+    @property
+    def number(self) -> str:
+        """Its number."""
+        return self.bindings.number
+
     def begin(self) -> None:
         """Enable the APIs: every project that was recorded had them."""
         self._enable(self.project)
@@ -177,6 +182,10 @@ class Givens:
         name = body.get("name") or email or query.get("jobId") or query.get("secretId")
         self.written.add(f"{plain}/{name}" if name else plain)
         self.written.add(path)
+        made, verb = f"{plain}/{name}" if name else plain, re.search(r"/set(\w)(\w*)$", plain)
+        self.written |= {f"{field} of {made}" for field in body}
+        if verb:
+            self.written.add(f"{verb[1].lower()}{verb[2]} of {plain[: verb.start()]}")
         if path.endswith("/connections/-"):
             project, number = f"projects/{self.project}/", f"projects/{self.bindings.number}/"
             network = str(body.get("network"))

@@ -47,7 +47,9 @@ def _address(host: str, match: re.Match[str], shown: Shown) -> Making:
         "prefixLength": 16,
         "network": f"projects/{project}/global/networks/default",
     }
-    return Making(host, match["collection"], {**(shown or given), "name": match["name"]})
+    # The authors made most addresses 8.8.8.8, which begins no range.
+    kept = {key: value for key, value in shown.items() if (key, value) != ("address", "8.8.8.8")}
+    return Making(host, match["collection"], {**(kept or given), "name": match["name"]})
 
 
 def _regional_address(host: str, match: re.Match[str], shown: Shown) -> Making:

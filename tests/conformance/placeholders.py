@@ -51,8 +51,10 @@ class Bindings:
             name = found[1]
             if name == "operationID":
                 return self.operations.get(row.service, "none-was-started")
-            before = re.search(r"(\w+)/$", text[: found.start()])
+            before = re.search(r"(\w+)/$", found.string[: found.start()])
             collection = before[1] if before else ""
+            if not collection and row.method == "POST" and text == fields_of(row.body).get("name"):
+                collection = row.path.rpartition("/")[2]
             return self._name(name, collection, index)
 
         return self.fill(FREE.sub(value, self.fill(text)))
@@ -64,28 +66,69 @@ class Bindings:
         found = re.search(r"\$\{(\w+)\}$", name)
         if found is None or found[1] in ("operationID", "projectId", "uniqueId", "projectNumber"):
             return
-        known = self.learned.setdefault(found[1], [])
+        known = self.learned.setdefault(_key(row.path.split("/")[-2], found[1]), [])
         if (last := real.rpartition("/")[2]) not in known:
             known.append(last)
 
     def forget(self, row: Row, path: str) -> None:
         """A resource is gone: the one made before it is the newest again."""
         for placeholder in FREE.findall(row.path):
-            known = self.learned.get(placeholder, [])
+            known = self.learned.get(_key(path.split("/")[-2], placeholder), [])
             if (last := path.rpartition("/")[2]) in known:
                 known.remove(last)
 
     def _name(self, placeholder: str, collection: str, index: int) -> str:
+        if another := self._another(placeholder, collection, index):
+            return another
+        if collection == "subnetworks" and _named_as_network(self.rows[index]):
+            collection = "networks"
+        if collection == "networks" and any(_is_default(row, placeholder) for row in self.rows):
+            return "default"
         # Own answer, what was assigned, what was said before (newest first), what will be said.
         own = next(_names(self.rows[index], collection, placeholder), None)
         if own is not None:
             return own
-        if known := self.learned.get(placeholder):
+        if known := self.learned.get(_key(collection, placeholder)):
             return known[-1]
         for row in (*reversed(self.rows[:index]), *self.rows[index + 1 :]):
             for name in _names(row, collection, placeholder):
                 return name
         return f"{placeholder.lower().removesuffix('id')}-{self.unique}"
+
+    def _another(self, placeholder: str, collection: str, index: int) -> str:
+        """The name of a second thing of a kind that a take makes under the same placeholder; "" for the first."""
+        row, same = self.rows[index], "${" + placeholder + "}"
+        made = [
+            one
+            for one in self.rows[: index + 1]
+            if (one.method, one.path) == ("POST", row.path) and fields_of(one.body).get("name") == same
+        ]
+        if row not in made or made.index(row) == 0:
+            return ""
+        name = f"{placeholder.lower().removesuffix('id')}-{made.index(row) + 1}-{self.unique}"
+        known = self.learned.setdefault(_key(collection, placeholder), [])
+        if name not in known:
+            known.append(name)
+        return name
+
+
+def _key(collection: str, placeholder: str) -> str:
+    """Under what a name is remembered: the authors call a network ${subnetworkID} where a subnetwork has its name."""
+    return f"{collection} {placeholder}" if collection in ("networks", "subnetworks") else placeholder
+
+
+def _named_as_network(row: Row) -> bool:
+    """Whether a row shows a subnetwork with its network's placeholder: the authors put one for one name."""
+    found = fields_of(row.answer)
+    name = str(found.get("name", "none"))
+    return found.get("kind") == "compute#subnetwork" and str(found.get("network")).endswith(f"/{name}")
+
+
+def _is_default(row: Row, placeholder: str) -> bool:
+    """Whether a row shows that a network's placeholder stands for the network that every project begins with."""
+    found = fields_of(row.answer)
+    same = found.get("name") == "${" + placeholder + "}" and found.get("kind") == "compute#network"
+    return same and found.get("description") == "Default network for the project"
 
 
 def _names(row: Row, collection: str, placeholder: str) -> Iterator[str]:

@@ -29,8 +29,13 @@ class Maker(Protocol):
         ...
 
     @property
+    def number(self) -> str:
+        """Its number."""
+        ...
+
+    @property
     def written(self) -> set[str]:
-        """Paths that rows of the take wrote to, and "connection of NETWORK"."""
+        """Paths that rows of the take wrote to, "FIELD of PATH", and "connection of NETWORK"."""
         ...
 
     def ask(
@@ -146,7 +151,8 @@ def _connect(maker: Maker, network: str, ranges: Sequence[str]) -> None:
     maker.need("compute.googleapis.com", f"/compute/v1/{network}")
     for name in ranges:
         need_range(maker, network, name)
-    body = {"network": network, "reservedPeeringRanges": list(ranges)}
+    numbered = network.replace(f"projects/{maker.project}/", f"projects/{maker.number}/")
+    body = {"network": numbered, "reservedPeeringRanges": list(ranges)}
     path = "/v1/services/servicenetworking.googleapis.com/connections/-"
     query = {"force": "true", "updateMask": "reservedPeeringRanges"}
     maker.ask("PATCH", "servicenetworking.googleapis.com", path, body, query)
@@ -195,6 +201,31 @@ def _address(maker: Maker, path: str, query: Mapping[str, str], shown: Mapping[s
     return ["its labels"]
 
 
+def _subnetwork(maker: Maker, path: str, query: Mapping[str, str], shown: Mapping[str, Any]) -> list[str]:
+    """What Kubernetes Engine does to the subnetwork of a cluster: ranges for its pods, access to Google's APIs."""
+    del query
+    host = "compute.googleapis.com"
+    live = fields_of(maker.ask("GET", host, path).body)
+    foreign = [
+        name
+        for name in ("privateIpGoogleAccess", "secondaryIpRanges")
+        if shown.get(name) != live.get(name) and f"{name} of {path}" not in maker.written
+    ]
+    done: list[str] = []
+    if "privateIpGoogleAccess" in foreign:
+        body = {"privateIpGoogleAccess": shown.get("privateIpGoogleAccess", False)}
+        got = maker.ask("POST", host, f"{path}/setPrivateIpGoogleAccess", body)
+        done.append(f"private access to Google{refused(got)}")
+    if "secondaryIpRanges" in foreign:
+        now = fields_of(maker.ask("GET", host, path).body)
+        ranges = shown.get("secondaryIpRanges", [])
+        got = maker.ask(
+            "PATCH", host, path, {"fingerprint": now.get("fingerprint"), "secondaryIpRanges": ranges}
+        )
+        done.append(f"secondary ranges{refused(got)}")
+    return done
+
+
 def _tail(link: str) -> str:
     """The link without host and version: projects/p/regions/r/subnetworks/s."""
     return re.sub(r"^.*?/(?=projects/)", "", link)
@@ -207,6 +238,7 @@ STATES: Final[Sequence[tuple[str, str, str, State]]] = (
     ("GET", "servicenetworking", r"/v\d\w*/services/[^/]+/connections", _connections),
     ("GET", "compute", r"/compute/v1/projects/[^/]+/global/networks/[^/]+", _network),
     ("GET", "compute", r"/compute/v1/projects/[^/]+/global/addresses/[^/]+", _address),
+    ("GET", "compute", r"/compute/v1/projects/[^/]+/regions/[^/]+/subnetworks/[^/]+", _subnetwork),
 )
 """Method, service and path of the row that shows a state, and how the state is set."""
 

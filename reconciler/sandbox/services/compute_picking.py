@@ -13,7 +13,13 @@ from reconciler.sandbox.regions import AUTO_MODE
 from reconciler.sandbox.services import compute_rules
 from reconciler.sandbox.world import World
 
-_PRIVATE: Final = (IPv4Network("10.0.0.0/8"), IPv4Network("172.16.0.0/12"), IPv4Network("192.168.0.0/16"))
+_PRIVATE: Final = (
+    # The ranges on record lie above 10.32.0.0; what lies below is what people number their own networks with.
+    *(IPv4Network(f"10.{second}.0.0/{length}") for second, length in ((128, 9), (64, 10), (32, 11))),
+    IPv4Network("172.16.0.0/12"),
+    IPv4Network("192.168.0.0/16"),
+    IPv4Network("10.0.0.0/8"),
+)
 # 198.51.100.0/24 and 203.0.113.0/24 are reserved for examples: nobody can be reached there by mistake.
 _PUBLIC: Final = (IPv4Network("198.51.100.0/24"), IPv4Network("203.0.113.0/24"))
 
@@ -51,7 +57,7 @@ def _range(world: World, target: str, body: Mapping[str, Any]) -> str:
 
 
 def _candidates(target: str, length: int) -> Iterator[IPv4Network]:
-    """The private ranges of a length, those of 10.0.0.0/8 first, from a place on that *target* decides."""
+    """The private ranges of a length, from a place on that *target* decides."""
     seed = int.from_bytes(hashlib.sha256(target.encode()).digest()[:4], "big")
     for block in _PRIVATE:
         if length < block.prefixlen:
