@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from typing import Final
 
 from tests.conformance.compare import Difference, plain
+from tests.conformance.excuses_compute import COMPUTE
 from tests.conformance.recordings import Row
 
 
@@ -26,6 +27,7 @@ class Excuse:
 
 
 EXCUSES: Final[Sequence[Excuse]] = (
+    *(Excuse(*line) for line in COMPUTE),
     Excuse(
         "serviceusage services * GET */services",
         "services",
@@ -48,12 +50,6 @@ EXCUSES: Final[Sequence[Excuse]] = (
         "metadata",
         "of two recordings of this call one has empty metadata while the operation runs, the other has none",
         sandbox="absent",
-    ),
-    Excuse(
-        "compute networks * GET *",
-        "peerings.connectionStatus",
-        "Compute Engine shows it since July 2025; what was recorded before is without it.",
-        recorded="absent",
     ),
 )
 

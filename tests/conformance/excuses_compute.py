@@ -1,0 +1,60 @@
+"""What Compute Engine answered and the sandbox does not, each difference with its reason.
+
+A line is (pattern over "service kind case METHOD path", pattern over the field, reason, pattern over what was recorded,
+pattern over what the sandbox has).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+MOCK: Final = (
+    "The authors' own mock answered, not Google: its source (mockcompute/subnetsv1.go, networksv1.go) gives every "
+    "subnetwork a state, and leaves out what Compute Engine fills in."
+)
+OPENED: Final = "A region that opened, or that only some projects see: the sandbox has those of 2026."
+ROBOTS: Final = "Kubernetes Engine, Memorystore or Filestore left it in the project; they are not emulated."
+FIREWALLS: Final = (
+    "A firewall rule that Google's own robots made in the network; firewall rules are not emulated."
+)
+NUMBERED: Final = "In this recording alone, operations name the project of their target by number."
+RANGES: Final = "Network Connectivity's internal ranges are not emulated."
+
+COMPUTE: Final[Sequence[tuple[str, str, str, str, str]]] = (
+    ("compute networks * GET *", "peerings.connectionStatus", "Shown since August 2025.", "*", "absent"),
+    ("compute networks * GET *", "peerings.updateStrategy", "Shown since August 2025.", "*", "absent"),
+    ("compute networks colab--*", "peerings", ROBOTS, "*", "absent"),
+    ("compute networks * GET *", "subnetworks", ROBOTS, "*/subnetworks/gke-*", "absent"),
+    ("compute networks *masteripv4cidr*", "subnetworks", ROBOTS, "*/subnetworks/gke-*", "*"),
+    ("compute networks *masteripv4cidr*", "subnetworks", ROBOTS, "*", "absent"),
+    ("compute networks colab--*", "subnetworks", ROBOTS, "*", "absent"),
+    ("compute subnetworks colab--*", "ipv6CidrRange", ROBOTS, "*", "absent"),
+    ("compute networks * GET *", "subnetworks", OPENED, "*", "*/asia-southeast3/*"),
+    ("compute networks * GET *", "subnetworks", OPENED, "absent", "*/europe-north2/*"),
+    ("compute networks * GET *", "subnetworks", OPENED, "*/regions/me-central2/*", "*"),
+    ("compute networks * GET *", "subnetworks", OPENED, "*/regions/us-east7/*", "*"),
+    ("compute networks * GET *", "subnetworks", OPENED, "*/regions/us-west8/*", "*"),
+    ("compute networks notebooks--*", "subnetworks", OPENED, "*", "*"),
+    ("compute networks * GET *", "routingConfig", MOCK, "absent", "*"),
+    ("compute networks apigee--apigeeenvironment*", "*", MOCK, "absent", "*"),
+    ("compute subnetworks * GET *", "allowSubnetCidrRoutesOverlap", MOCK, "absent", "false"),
+    ("compute subnetworks * GET *", "enableFlowLogs", MOCK, "absent", "false"),
+    ("compute subnetworks * GET *", "state", MOCK, '"READY"', "absent"),
+    ("compute subnetworks *forwardingrule* GET *", "stackType", MOCK, '"IPV4_ONLY"', "absent"),
+    ("compute * */example-project-01/*", "*", MOCK, "*", "*"),
+    ("compute subnetworks *reservedinternalrange*", "status", RANGES, "*", "*"),
+    ("compute operations *reservedinternalrange*", "status", RANGES, "*", "*"),
+    ("compute * container--containercluster--containercluster__http*", "targetLink", NUMBERED, "*", "*"),
+    ("compute operations *", "error*", FIREWALLS, "*/global/firewalls/*", "*"),
+    ("compute operations *old_controller *", "httpError*", FIREWALLS, "*", "absent"),
+    ("compute operations *containercluster-swap*", "httpError*", FIREWALLS, "*", "absent"),
+    ("compute networks *computerouternatprivate* DELETE *", "status", FIREWALLS, "400", "*"),
+    (
+        "compute operations *readalloydbinstance*",
+        "*",
+        "The recording lacks the deletion of the address that is in the network.",
+        "absent",
+        "*",
+    ),
+)
