@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -75,13 +75,22 @@ class _Run:
     watcher: Watcher
     observed: dict[Ref, Observed]
     outcomes: dict[Ref, Outcome]
+    may: Callable[[Collection[Change]], None]
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 def apply(
-    cloud: Cloud, plan: Plan, kinds: Mapping[str, Kind], watcher: Watcher, outcomes: dict[Ref, Outcome]
+    cloud: Cloud,
+    plan: Plan,
+    kinds: Mapping[str, Kind],
+    watcher: Watcher,
+    outcomes: dict[Ref, Outcome],
+    may: Callable[[Collection[Change]], None] = lambda _changes: None,
 ) -> None:
     """Carry *plan* out, noting each end in *outcomes*, which the caller has even when this raises.
+
+    *may* raises where we are not allowed to make the changes that it is given: asked once, before the first write, or,
+    where it raises `ApiDisabled` then, as soon as the APIs are enabled and before anything else.
 
     Once the cloud is `stopped` nothing new is started and every wait ends; an exception thrown in from a signal
     instead could hit between a thread's start and the note that it runs.
@@ -91,7 +100,7 @@ def apply(
     """
     plan.refuse_if_blocked()
     observed = {c.ref: c.observed for c in plan.changes if c.observed is not None}
-    run = _Run(cloud, kinds, watcher, observed, outcomes)
+    run = _Run(cloud, kinds, watcher, observed, outcomes, may)
     waiting = {change.ref: change for change in plan.changes if change.action in CHANGING}
     needs = order_of_work(plan.changes)
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="write") as pool:
@@ -103,13 +112,26 @@ def _carry_out(
     run: _Run, pool: ThreadPoolExecutor, waiting: dict[Ref, Change], needs: Mapping[Ref, frozenset[Ref]]
 ) -> None:
     running: dict[Future[None], Change] = {}
+    allowed = False
     while running or (waiting and not run.cloud.stopped.is_set()):
+        allowed = allowed or _allowed(run, waiting.values())
         for change in _ready(run, waiting, running.values(), needs):
             del waiting[change.ref]
             running[pool.submit(_one, run, change)] = change
         for future in wait(running, return_when=FIRST_COMPLETED, timeout=1).done:
             del running[future]
             future.result()
+
+
+def _allowed(run: _Run, changes: Collection[Change]) -> bool:
+    """Whether it was asked if we may make *changes*; False where it cannot be told before the APIs are enabled."""
+    begun = bool(run.outcomes)
+    policy = retries.JUST_ENABLED if begun else retries.NEVER
+    try:
+        retries.persist(policy, lambda: run.may(list(changes)), run.cloud.pause)
+    except errors.ApiDisabled:
+        return begun
+    return True
 
 
 def _ready(

@@ -62,9 +62,10 @@ class CredentialsMissing(ReconcileError):
 
 
 class PermissionMissing(ReconcileError):
-    """Google Cloud refused the caller."""
+    """Google Cloud refused the caller; *permissions* are those that were lacking, as far as that is known."""
 
     exit_code = Exit.CREDENTIALS
+    permissions: tuple[str, ...] = ()
 
 
 class ProjectMissing(PermissionMissing):

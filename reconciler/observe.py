@@ -47,7 +47,7 @@ def observe(
         pool.shutdown(wait=False, cancel_futures=True)
     failures = [answer for answer in answers if isinstance(answer, errors.ReconcileError)]
     if failures:
-        raise _together(failures)
+        raise _together(cloud, failures)
     return {answer.ref: answer for answer in answers if isinstance(answer, Observed)}
 
 
@@ -62,11 +62,20 @@ def _read(cloud: Cloud, kind: Kind, ref: Ref) -> Observed | errors.ReconcileErro
         return error
 
 
-def _together(failures: list[errors.ReconcileError]) -> errors.ReconcileError:
+def _together(cloud: Cloud, failures: list[errors.ReconcileError]) -> errors.ReconcileError:
     """One error that says everything that went wrong: a reader who lacks three permissions hears of three."""
     first = failures[0]
     messages = list(dict.fromkeys(failure.message for failure in failures))
     if len(messages) == 1:
         return first
     text = "\n".join(f"- {message}" for message in messages)
-    return type(first)(f"{len(messages)} resources could not be read:\n{text}", way_out=first.way_out)
+    whole = type(first)(f"{len(messages)} resources could not be read:\n{text}", way_out=first.way_out)
+    lacking = [one for failure in failures for one in _permissions(failure)]
+    if isinstance(whole, errors.PermissionMissing) and lacking:
+        whole.permissions = tuple(dict.fromkeys(lacking))
+        whole.way_out = cloud.ways_in(whole.permissions)
+    return whole
+
+
+def _permissions(failure: errors.ReconcileError) -> tuple[str, ...]:
+    return failure.permissions if isinstance(failure, errors.PermissionMissing) else ()

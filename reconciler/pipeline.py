@@ -46,13 +46,18 @@ def _cost(deployment: Deployment) -> str:
 
 
 def look_at_project(cloud: Cloud) -> Project:
-    """The project's number and enabled APIs; raises `ProjectMissing` where Google says neither yes nor no."""
+    """The project's number and enabled APIs; raises `ProjectMissing`, or `PermissionMissing` where it may be there."""
     try:
         states = serviceusage_services.states(cloud)
-    except errors.PermissionMissing as error:
+    except errors.ProjectMissing as error:
         raise errors.ProjectMissing(
-            f"project {cloud.project} does not exist, or you may not see it (Google answers alike): {error.message}",
-            way_out="Check `project:` in the spec; your account needs roles/serviceusage.serviceUsageConsumer there.",
+            f"project {cloud.project} does not exist, or is closed to you: {error.message}",
+            way_out="Check `project:` in the spec, and with which account you are logged in.",
+        ) from error
+    except errors.PermissionMissing as error:
+        # To a person Google says the same of a project that is not there.
+        raise errors.PermissionMissing(
+            error.message, way_out=f"If `project:` in the spec is right: {error.way_out}"
         ) from error
     cloud.project_number = serviceusage_services.project_number(cloud)
     enabled = frozenset(str(s["name"]).rsplit("/", 1)[-1] for s in states if s.get("state") == "ENABLED")

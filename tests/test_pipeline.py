@@ -33,17 +33,25 @@ def test_the_number_and_the_enabled_apis_are_told(monkeypatch: pytest.MonkeyPatc
     assert cloud.project_number == "123"
 
 
-def test_a_project_that_cannot_be_seen_may_be_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Google says "permission denied" to both; the message says so, and the cause stays."""
-    denied = errors.PermissionMissing("reading project acme-ml: Permission denied")
-    _answering(monkeypatch, denied)
-    with pytest.raises(
-        errors.ProjectMissing, match="acme-ml does not exist, or you may not see it"
-    ) as missing:
+def test_a_project_that_is_not_there_is_said_to_be_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the key to look at, and the cause kept."""
+    gone = errors.ProjectMissing("reading project acme-ml: Permission denied on resource project acme-ml.")
+    _answering(monkeypatch, gone)
+    with pytest.raises(errors.ProjectMissing, match="acme-ml does not exist, or is closed to you") as missing:
         pipeline.look_at_project(quick_cloud())
-    assert missing.value.__cause__ is denied
+    assert missing.value.__cause__ is gone
     assert missing.value.exit_code == 4
     assert "`project:`" in missing.value.way_out
+
+
+def test_a_project_that_may_not_be_read_is_not_called_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Google says the same to a person whose project is not there, so both ways out are shown."""
+    denied = errors.PermissionMissing("reading project acme-ml: denied", way_out="gcloud grants it")
+    _answering(monkeypatch, denied)
+    with pytest.raises(errors.PermissionMissing, match="reading project acme-ml: denied") as refused:
+        pipeline.look_at_project(quick_cloud())
+    assert not isinstance(refused.value, errors.ProjectMissing)
+    assert refused.value.way_out == "If `project:` in the spec is right: gcloud grants it"
 
 
 @pytest.mark.parametrize(

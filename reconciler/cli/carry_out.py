@@ -6,10 +6,12 @@ import os
 import signal
 from collections.abc import Generator
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
 
 import click
 
+from reconciler import permissions
 from reconciler.apply import Outcome, Status, apply
 from reconciler.change import Action
 from reconciler.cli.progress import watching
@@ -23,9 +25,11 @@ from reconciler.registry import BY_NAME
 def carry_out(cloud: Cloud, plan: Plan) -> None:
     """Apply *plan* with live progress; the recap is the one Ansible users know."""
     outcomes: dict[Ref, Outcome] = {}
+    cloud.changing = True
     try:
         with _stoppable(cloud), watching() as watcher:
-            apply(cloud, plan, BY_NAME, watcher, outcomes)
+            may = partial(permissions.refuse_if_lacking, cloud)
+            apply(cloud, plan, BY_NAME, watcher, outcomes, may)
     finally:
         done = sum(outcome.status is Status.DONE for outcome in outcomes.values())
         failed = sum(outcome.status is Status.FAILED for outcome in outcomes.values())

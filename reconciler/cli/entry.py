@@ -62,7 +62,7 @@ def identity_token(cloud: Cloud, audience: str) -> str:
     if given:
         return given
     if cloud.endpoint:
-        return _sandbox_token(cloud.endpoint, audience)
+        return _sandbox_token(cloud, audience)
     import google.auth.transport.requests
     from google.auth.exceptions import GoogleAuthError
     from google.oauth2 import id_token
@@ -77,12 +77,12 @@ def identity_token(cloud: Cloud, audience: str) -> str:
         ) from error
 
 
-def _sandbox_token(endpoint: str, audience: str) -> str:
-    from reconciler.sandbox import control
+def _sandbox_token(cloud: Cloud, audience: str) -> str:
+    from reconciler.sandbox import acting
     from reconciler.sandbox.errors import SandboxError
 
     try:
-        return control.identity_token(endpoint, audience)
+        return acting.identity_token(cloud.endpoint, audience, cloud.token)
     except SandboxError as error:
         raise errors.CredentialsMissing(error.message, way_out=error.way_out) from error
 

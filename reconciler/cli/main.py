@@ -101,7 +101,7 @@ def _run() -> int:
 def _tell(message: str, way_out: str, code: Exit) -> int:
     click.echo(f"error: {message}", err=True)
     if way_out:
-        click.echo(f"  {way_out}", err=True)
+        click.echo("\n".join(f"  {line}" for line in way_out.splitlines()), err=True)
     return code
 
 

@@ -91,12 +91,40 @@ def _facts(running: Running) -> dict[str, Any]:
 
 @command.command()
 @click.option("--project", help="The project gcloud works on; default: the newest in the sandbox.")
-def env(project: str | None) -> None:
+@click.option("--as", "member", metavar="MEMBER", help="Work as this one, such as user:me@acme.example.")
+def env(project: str | None, member: str | None) -> None:
     """Print shell lines that make gcloud work on the sandbox: eval "$(mlflow-reconcile sandbox env)"."""
-    from reconciler.sandbox import control
+    from reconciler.sandbox import acting, control
 
     with _explained():
-        click.echo(control.env(project=project).rstrip())
+        lines = acting.env(member, project=project) if member else control.env(project=project)
+        click.echo(lines.rstrip())
+
+
+@command.command()
+@click.argument("member")
+def token(member: str) -> None:
+    """Print an access token that makes its bearer MEMBER (user:…, group:… or serviceAccount:…) for an hour."""
+    from reconciler.sandbox import acting
+
+    with _explained():
+        click.echo(acting.token(member))
+
+
+@command.command()
+@click.option("--member", help="Only what was asked about this one.")
+@click.option("--forget", is_flag=True, help="Begin anew.")
+@output_format
+def permissions(*, member: str | None, forget: bool, style: str) -> None:
+    """Show which permissions the sandbox asked for, of whom and on what: what a role for them must hold."""
+    from reconciler.cli import sandbox_permissions
+    from reconciler.sandbox import acting
+
+    with _explained():
+        if forget:
+            acting.forget()
+        asked = [one for one in acting.asked() if member in (None, one["member"])]
+    click.echo(sandbox_permissions.shown(asked, style))
 
 
 @command.command()

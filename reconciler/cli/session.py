@@ -13,6 +13,7 @@ from reconciler.gcp.cloud import Cloud
 from reconciler.spec.deployment import Deployment
 
 ENDPOINT = "MLFLOW_RECONCILE_ENDPOINT"
+BEARER = "MLFLOW_RECONCILE_ACCESS_TOKEN"
 LIBRARIES = (
     "googleapiclient.discovery",
     "google.cloud.run_v2",
@@ -28,7 +29,7 @@ def connect(deployment: Deployment, *, sandbox: bool) -> Cloud:
     where = start_sandbox(deployment.project) if sandbox else answering(endpoint())
     _past_any_proxy(where)
     load_libraries()
-    return Cloud(deployment.project, where)
+    return Cloud(deployment.project, where, access_token() if where else "")
 
 
 def _past_any_proxy(where: str) -> None:
@@ -61,6 +62,11 @@ def endpoint() -> str:
             f"{ENDPOINT} is {value!r}, which is no URL", way_out="Write it as http://HOST:PORT."
         )
     return value
+
+
+def access_token() -> str:
+    """The token that tells an endpoint who calls, "" to leave it to the endpoint; nobody else ever sees it."""
+    return os.environ.get(BEARER, "").strip()
 
 
 def answering(value: str) -> str:

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeVar, cast
 
 from reconciler import errors
-from reconciler.gcp import failures, retries
+from reconciler.gcp import failures, granting, retries
 
 T = TypeVar("T")
 
@@ -28,14 +28,18 @@ _notify: ContextVar[Callable[[str], None] | None] = ContextVar("_notify", defaul
 
 @dataclass
 class Cloud:
-    """Clients for *project*; with *endpoint* (`http://HOST:PORT`) every call goes there, without credentials.
+    """Clients for *project*; with *endpoint* (`http://HOST:PORT`) every call goes there, without Google's credentials.
 
-    *project_number* is known after the first round of reads; Google names some things by it instead of the id.
+    *token* tells the endpoint who calls; without one it decides for itself. *project_number* is known after the first
+    round of reads; Google names some things by it instead of the id.
     """
 
     project: str
     endpoint: str = ""
+    token: str = field(default="", repr=False)
     project_number: str = ""
+    changing: bool = False
+    """Whether this run writes; who only looks is told of roles for looking."""
     stopped: threading.Event = field(default_factory=threading.Event)
     _local: threading.local = field(default_factory=threading.local, repr=False)
     _lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
@@ -53,9 +57,24 @@ class Cloud:
             except errors.ReconcileError:
                 raise  # explained by a call inside this one, its cause attached
             except Exception as error:
-                raise failures.explain(error, about) from error
+                raise self._explained(error, about) from error
 
         return retries.persist(policy, attempt, self.pause)
+
+    def _explained(self, error: Exception, about: str) -> errors.ReconcileError:
+        explained = failures.explain(error, about)
+        if isinstance(explained, errors.PermissionMissing) and explained.permissions:
+            explained.way_out = self.ways_in(explained.permissions)
+        return explained
+
+    def ways_in(self, permissions: Iterable[str]) -> str:
+        """What grants us *permissions*: the sentence that names us and them, and a gcloud line for each role."""
+        return granting.lines(self.project, self.member, permissions, changing=self.changing)
+
+    @cached_property
+    def member(self) -> str:
+        """Whom Google's IAM takes us for ("user:…", "serviceAccount:…"), "" where that cannot be told."""
+        return granting.member_of(self.credentials, self.endpoint)
 
     def found(self, about: str, request: Callable[[], T]) -> T | None:
         """The answer of a read, or None where the resource, or the API that could hold it, is not there."""
@@ -104,7 +123,11 @@ class Cloud:
 
     @cached_property
     def credentials(self) -> Any:
-        """Application default credentials; anonymous ones where an endpoint stands in for Google Cloud."""
+        """Application default credentials; the token's, or none, where an endpoint stands in for Google Cloud."""
+        if self.endpoint and self.token:
+            from google.oauth2.credentials import Credentials as Bearer
+
+            return cast("Any", Bearer)(self.token, quota_project_id=self.project)
         if self.endpoint:
             from google.auth.credentials import AnonymousCredentials
 
@@ -161,7 +184,7 @@ class Cloud:
             plain: Any = cast("Any", httplib2).Http(
                 timeout=TIMEOUT, **({"proxy_info": None} if self.endpoint else {})
             )
-            if self.endpoint:
+            if self.endpoint and not self.token:
                 known = plain
             else:
                 import google_auth_httplib2  # pyright: ignore[reportMissingTypeStubs] -- ships no types

@@ -13,16 +13,21 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from reconciler import errors
+from reconciler.gcp import granting
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the API said: HTTP *status*, the first *reason* word, its *message* and the *metadata* of ErrorInfo."""
+    """What the API said: HTTP *status*, the first *reason* word, its *message* and the *metadata* of ErrorInfo.
+
+    *address* is the URL that was asked, "" where the library does not tell.
+    """
 
     status: int
     reason: str
     message: str
     metadata: Mapping[str, str]
+    address: str = ""
 
 
 TRANSIENT_STATUS = frozenset({429, 500, 502, 503, 504})
@@ -50,7 +55,10 @@ def explain(error: Exception, about: str) -> errors.ReconcileError:
 def _classified(answer: Answer, about: str) -> errors.ReconcileError:
     text = f"{about}: {answer.message}"
     kind, way_out = _kind_of(answer)
-    return kind(text, way_out=way_out, status=answer.status, reason=answer.reason)
+    error = kind(text, way_out=way_out, status=answer.status, reason=answer.reason)
+    if isinstance(error, errors.PermissionMissing):
+        error.permissions = granting.lacking(answer.message, answer.metadata, answer.address)
+    return error
 
 
 def _kind_of(answer: Answer) -> tuple[type[errors.ReconcileError], str]:
@@ -74,6 +82,8 @@ def _kind_of(answer: Answer) -> tuple[type[errors.ReconcileError], str]:
             errors.Refused,
             "An organisation policy forbids it: ask who administers the organisation, or change the spec.",
         )
+    if status == 403 and reason == "CONSUMER_INVALID":
+        return errors.ProjectMissing, "Check `project:` in the spec."
     if status == 403:
         return errors.PermissionMissing, "Ask for the permission that the message names, on this project."
     if status == 404:
@@ -113,7 +123,7 @@ def _answer(error: Exception) -> Answer | None:
 
     if isinstance(error, HttpError):
         http = cast("Any", error)
-        return parse(int(http.resp.status), bytes(http.content), str(http))
+        return parse(int(http.resp.status), bytes(http.content), str(http), str(http.uri or ""))
     if isinstance(error, GoogleAPICallError):
         call = cast("Any", error)
         # The library keeps neither `status` (which alone tells ABORTED from ALREADY_EXISTS) nor the bare message.
@@ -122,13 +132,13 @@ def _answer(error: Exception) -> Answer | None:
     return None
 
 
-def parse(status: int, content: bytes, fallback: str) -> Answer:
+def parse(status: int, content: bytes, fallback: str, address: str = "") -> Answer:
     """An error body of either shape (google.rpc.Status, or the classic one with `errors[]`)."""
     try:
         error = cast("dict[str, Any]", json.loads(content)["error"])
         details = cast("list[dict[str, Any]]", error.get("details") or [])
     except (ValueError, KeyError, TypeError, AttributeError):
-        return Answer(status, "", re.sub(r"\s+", " ", fallback)[:500], {})
+        return Answer(status, "", re.sub(r"\s+", " ", fallback)[:500], {}, address)
     nothing: dict[str, Any] = {}
     info = next((d for d in details if str(d.get("@type", "")).endswith("ErrorInfo")), nothing)
     reason = str(
@@ -137,7 +147,9 @@ def parse(status: int, content: bytes, fallback: str) -> Answer:
         or error.get("status")
         or ""
     )
-    return Answer(status, reason, str(error.get("message", fallback)), dict(info.get("metadata") or {}))
+    # Service Usage adds a token for Google's support, which is of no use to anybody else.
+    message = str(error.get("message", fallback)).partition("\nHelp Token:")[0]
+    return Answer(status, reason, message, dict(info.get("metadata") or {}), address)
 
 
 def _first_reason(entries: list[Any]) -> str:

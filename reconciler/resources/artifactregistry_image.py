@@ -131,19 +131,28 @@ class _Built:
         _, project, _, region, _, name, _, _, _, tag = ref.name.split("/")
         return cls(project, region, name, tag)
 
+    @property
+    def account(self) -> str:
+        """The e-mail of the service account that builds."""
+        return f"{self.name}-build@{self.project}.iam.gserviceaccount.com"
+
     def build(self, source: str) -> dict[str, Any]:
         """The build as Cloud Build's JSON; run by our own account, so its log goes to Cloud Logging alone."""
-        account = f"{self.name}-build@{self.project}.iam.gserviceaccount.com"
         arguments = ["build", "--platform", "linux/amd64", "-t", self.image, "."]
         return {
             "source": {"storageSource": {"bucket": self.bucket, "object": source}},
             "steps": [{"name": "gcr.io/cloud-builders/docker", "args": arguments}],
             "images": [self.image],
-            "serviceAccount": f"projects/{self.project}/serviceAccounts/{account}",
+            "serviceAccount": f"projects/{self.project}/serviceAccounts/{self.account}",
             "options": {"logging": "CLOUD_LOGGING_ONLY"},
             "timeout": BUILD_TIMEOUT,
             "tags": ["mlflow-reconcile"],
         }
+
+
+def builder(image: Ref) -> str:
+    """The e-mail of the service account that builds *image*."""
+    return _Built.of(image).account
 
 
 def ref(deployment: Deployment, names: Names) -> Ref:

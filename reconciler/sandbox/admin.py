@@ -77,11 +77,17 @@ def _project(world: World, body: dict[str, Any]) -> Reply:
 
 
 def _identity(world: World, body: dict[str, Any]) -> Reply:
-    """An ID token of the operator's own account: what `gcloud auth print-identity-token` gives a person."""
+    """An ID token of the caller's own account: what `gcloud auth print-identity-token` gives a person."""
     audience = body.get("audience")
     if not isinstance(audience, str) or not audience:
         return 400, _error("audience must be the URL that the token is for.")
-    return 200, {"token": world.identities.mint_id_token(OPERATOR.partition(":")[2], audience)}
+    member = world.conditions.caller or OPERATOR
+    if "accessToken" in body:
+        known = world.identities.verify_access_token(str(body["accessToken"]))
+        if known is None:
+            return 401, _error("The access token is unknown or over.")
+        member = known
+    return 200, {"token": world.identities.mint_id_token(member.partition(":")[2], audience)}
 
 
 def _token(world: World, body: dict[str, Any]) -> Reply:

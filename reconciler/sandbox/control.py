@@ -17,7 +17,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast
-from urllib.parse import urlsplit
 
 from reconciler.sandbox import contact
 from reconciler.sandbox.errors import SandboxError
@@ -180,17 +179,6 @@ def add_project(running: Running, project: str) -> None:
         raise SandboxError(f"The sandbox cannot create the project: {said}", "Choose another project id.")
 
 
-def identity_token(endpoint: str, audience: str) -> str:
-    """An ID token of the sandbox's operator for *audience*, from the sandbox at *endpoint*. Raises SandboxError."""
-    port = urlsplit(endpoint).port or 80
-    answer = contact.ask(port, "POST", "/sandbox/v1/identity", {"audience": audience})
-    if answer is None or "token" not in answer:
-        raise SandboxError(
-            f"What answers at {endpoint} gives no ID token.", "Set MLFLOW_TRACKING_TOKEN to one."
-        )
-    return str(answer["token"])
-
-
 def environment(running: Running, project: str | None = None) -> dict[str, str]:
     """The variables that make gcloud and mlflow-reconcile work on the sandbox, in *project*.
 
@@ -235,11 +223,22 @@ def python_environment(running: Running) -> dict[str, str]:
 
 def env(home: Path | None = None, project: str | None = None) -> str:
     """Shell lines for `eval "$(mlflow-reconcile sandbox env)"`; raises SandboxError where no sandbox runs."""
+    running = needed(home)
+    return shell(running, environment(running, project))
+
+
+def needed(home: Path | None = None) -> Running:
+    """The sandbox of *home*; raises SandboxError where none runs."""
     running = status(home)
     if running is None:
         text = f"No sandbox runs on {(home or default_home()).absolute()}."
         raise SandboxError(text, "Start one: mlflow-reconcile sandbox start.")
-    lines = [f"export {name}={shlex.quote(value)}" for name, value in environment(running, project).items()]
+    return running
+
+
+def shell(running: Running, variables: Mapping[str, str]) -> str:
+    """Shell lines that set *variables*, and what else Python clients need as comments."""
+    lines = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
     lines.append(
         "# For unmodified Python clients (httplib2 needs PySocks, too); every HTTPS request then goes here:"
     )

@@ -1,4 +1,4 @@
-"""The token endpoints that google-auth talks to: oauth2.googleapis.com/token and the published certificates."""
+"""The token endpoints of Google's libraries: oauth2.googleapis.com/token, /tokeninfo, the published certificates."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def serves(visit: Visit) -> bool:
     """Whether a request is for these endpoints."""
     path = visit.target.partition("?")[0]
     hosts = ("oauth2.googleapis.com", "www.googleapis.com", "accounts.google.com", "127.0.0.1", "localhost")
-    return visit.host in hosts and (path in CERTIFICATES or path == "/token")
+    return visit.host in hosts and (path in CERTIFICATES or path in ("/token", "/tokeninfo"))
 
 
 def answer(world: World, visit: Visit) -> None:
@@ -32,7 +32,9 @@ def answer(world: World, visit: Visit) -> None:
     elif path == "/oauth2/v3/certs":
         status, body = 200, world.identities.web_keys()
     else:
-        status, body = _token(world, parse_qs(visit.body.read(1 << 20).decode("utf-8", "replace")))
+        query = visit.target.partition("?")[2]
+        form = parse_qs(f"{visit.body.read(1 << 20).decode('utf-8', 'replace')}&{query}")
+        status, body = (_token if path == "/token" else _token_info)(world, form)
     visit.respond(status, [JSON], json.dumps(body).encode())
 
 
@@ -57,6 +59,22 @@ def _token(world: World, form: dict[str, list[str]]) -> tuple[int, dict[str, Any
         return 200, {"id_token": world.identities.mint_id_token(email, str(audience))}
     token = world.identities.mint_access_token(f"serviceAccount:{email}")
     return 200, {"access_token": token, "expires_in": identities.LIFETIME - 1, "token_type": "Bearer"}
+
+
+def _token_info(world: World, form: dict[str, list[str]]) -> tuple[int, dict[str, Any]]:
+    """Whose an access token is; Google tells the address of those with the scope for it, and here all have it."""
+    member = world.identities.verify_access_token(form.get("access_token", [""])[0])
+    if member is None:
+        return 400, {"error": "invalid_token", "error_description": "Invalid Value"}
+    email = member.partition(":")[2]
+    return 200, {
+        "azp": identities.subject_of(email),
+        "aud": identities.subject_of(email),
+        "scope": "https://www.googleapis.com/auth/cloud-platform https://www.googleapis.com/auth/userinfo.email",
+        "email": email,
+        "email_verified": "true",
+        "access_type": "online",
+    }
 
 
 def _verified(world: World, email: str, assertion: str) -> tuple[dict[str, Any] | None, bool]:
