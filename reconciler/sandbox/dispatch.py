@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, cast
 from urllib.parse import parse_qsl
 
-from reconciler.sandbox import access, errors, faults, partial, services, validation
+from reconciler.sandbox import access, enums, errors, faults, partial, services, validation
 from reconciler.sandbox.conditions import AFTER, BEFORE, STALE
 from reconciler.sandbox.discovery import Catalog, Described, Document, Match
 from reconciler.sandbox.errors import ApiError
@@ -210,6 +210,8 @@ class Apis:
             if findings:
                 print(f"ANSWER DOES NOT FIT {method.api}.{method.method_id}:", *findings, file=sys.stderr)  # noqa: T201 -- the sandbox's log is its stderr
                 return _fault(f"{method.method_id}: {findings[0]}")
+        if enums.asked(request.params) and whole.status < 300:
+            whole = Answer(whole.status, body := enums.numbered(method, body), whole.headers)
         fields = request.params.get("fields", request.params.get("$fields"))
         if fields:
             return Answer(whole.status, partial.select(partial.parse(fields), body), whole.headers)

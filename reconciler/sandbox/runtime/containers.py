@@ -53,6 +53,12 @@ class Identity:
     region: str
     name: str
     """The revision or the task: "mlflow-00001-abc"."""
+    kind: str = "cloud_run_revision"
+    """The monitored resource's type, as Cloud Logging has it."""
+    resource: Mapping[str, str] = field(default_factory=dict[str, str])
+    """The monitored resource's labels, beyond project and location."""
+    labels: Mapping[str, str] = field(default_factory=dict[str, str])
+    """The labels of each log entry."""
 
 
 def launch(

@@ -273,7 +273,8 @@ class Engine:
 
     def _remove_unused_images(self) -> None:
         wanted = {body["digest"] for _, body in self._world.store.list("artifactregistry.version")}
-        wanted |= {stored.get("digest") for _, stored in self._world.store.list(REVISION)}
+        for _, stored in self._world.store.list(REVISION):
+            wanted.update(stored.get("digests", ()))
         folder: Path = self._world.home / "images"
         for image in folder.iterdir() if folder.exists() else ():
             if image.is_dir() and f"sha256:{image.name}" not in wanted:

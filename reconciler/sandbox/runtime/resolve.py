@@ -8,7 +8,7 @@ from typing import Any
 from reconciler.sandbox import egress
 from reconciler.sandbox.errors import ApiError
 from reconciler.sandbox.registry import resolve_image
-from reconciler.sandbox.runtime import images
+from reconciler.sandbox.runtime import images, samples
 from reconciler.sandbox.runtime.databases import Databases
 from reconciler.sandbox.runtime.images import Image
 from reconciler.sandbox.runtime.revision import Container, SecretRef
@@ -17,7 +17,15 @@ from reconciler.sandbox.world import World
 
 
 class Unresolved(Exception):
-    """Something is missing or not allowed; the text is what Cloud Run says of it."""
+    """Something is missing or not allowed; the text is what Cloud Run says of it.
+
+    *status* is the gRPC name that its operation ends with, *reason* a common reason of the API's conditions, or "".
+    """
+
+    def __init__(self, text: str, status: str = "INTERNAL", reason: str = "") -> None:
+        super().__init__(text)
+        self.status = status
+        self.reason = reason
 
 
 @dataclass(frozen=True)
@@ -34,12 +42,17 @@ class Resolved:
     """What the platform writes into the container's log before it starts."""
 
 
+def pinned(world: World, reference: str) -> str | None:
+    """The reference by digest; None where neither the registry nor Google's own samples have it."""
+    return resolve_image(world, reference) or samples.pinned(world.home / "images", reference)
+
+
 def find_image(world: World, reference: str) -> Image:
     """The image behind a reference. Raises Unresolved, in Google's words, where the registry has none."""
-    pinned = resolve_image(world, reference)
-    found = images.load(world.home / "images", pinned.rpartition("@")[2]) if pinned else None
+    named = pinned(world, reference)
+    found = images.load(world.home / "images", named.rpartition("@")[2]) if named else None
     if found is None:
-        raise Unresolved(f"Image '{reference}' not found.")
+        raise Unresolved(f"Image '{reference}' not found.", "NOT_FOUND", "CONTAINER_MISSING")
     return found
 
 
@@ -51,10 +64,12 @@ def resolve(
     Raises Unresolved.
     """
     project, region = where
+    if container.unsupported:
+        raise Unresolved(f"The sandbox does not emulate {container.unsupported}.")
     member = f"serviceAccount:{container.account}"
     env = {
         name: _secret(
-            world, project, member, ref, f"spec.template.spec.containers[0].env: {name}", owner
+            world, project, member, ref, f"spec.template.spec.containers[0].env[{name}]", owner
         ).decode()
         for name, ref in container.secret_env.items()
     }
@@ -84,7 +99,7 @@ def reached_network(world: World, project: str, region: str, access: Mapping[str
     try:
         return egress.network_of(world, project, region, access)
     except egress.Unreachable as error:
-        raise Unresolved(str(error)) from error
+        raise Unresolved(str(error), "FAILED_PRECONDITION", "VPC_NETWORK_NOT_FOUND") from error
 
 
 def _socket(world: World, databases: Databases, member: str, name: str) -> Path | None:

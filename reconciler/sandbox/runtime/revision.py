@@ -69,11 +69,13 @@ class Container:
     workdir: str = ""
     vpc_access: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """The template's `vpcAccess`: its way into a network, or nothing."""
+    unsupported: str = ""
+    """What of its template cannot be run here, in words; "" where everything can."""
 
 
 def container_of(template: Mapping[str, Any]) -> Container:
     """Read a RevisionTemplate, Revision or TaskTemplate with one container and its defaults filled in."""
-    container: Mapping[str, Any] = template["containers"][0]
+    container: Mapping[str, Any] = ingress_container(template["containers"])
     ports: Sequence[Mapping[str, Any]] = container.get("ports", ())
     port: Mapping[str, Any] = ports[0] if ports else dict[str, Any]()
     number = int(port.get("containerPort", 8080))
@@ -104,7 +106,22 @@ def container_of(template: Mapping[str, Any]) -> Container:
         probe=_probe(container.get("startupProbe", {})),
         workdir=container.get("workingDir", ""),
         vpc_access=template.get("vpcAccess", {}),
+        unsupported=_unsupported(template),
     )
+
+
+def _unsupported(template: Mapping[str, Any]) -> str:
+    kinds = {kind for volume in template.get("volumes", ()) for kind in volume}
+    if {"gcs", "nfs", "filestore"} & kinds:
+        return "volumes of Cloud Storage, NFS and Filestore"
+    if template.get("nodeSelector"):
+        return "GPUs"
+    return "more than one container" if len(template["containers"]) > 1 else ""
+
+
+def ingress_container(containers: Sequence[Any]) -> Any:
+    """The container that requests go to: the only one, or the one of several that has a port."""
+    return next((container for container in containers if container.get("ports")), containers[0])
 
 
 def _environment(entries: Sequence[Mapping[str, Any]]) -> tuple[dict[str, str], dict[str, SecretRef]]:

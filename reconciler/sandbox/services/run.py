@@ -5,8 +5,10 @@ from typing import Any, Final
 
 from reconciler.sandbox.services import run_executions as executions
 from reconciler.sandbox.services import run_jobs as jobs
+from reconciler.sandbox.services import run_revisions as revisions
 from reconciler.sandbox.services import run_rollout as rollout
 from reconciler.sandbox.services import run_services as services
+from reconciler.sandbox.services import run_tasks as tasks
 from reconciler.sandbox.world import Method, Request, World
 
 API: Final = "run"
@@ -15,7 +17,7 @@ VERSIONS: Final = ("v2",)
 
 def methods(world: World) -> dict[str, Method]:
     """The emulated methods, by their discovery ids."""
-    for module in (rollout, jobs, executions):
+    for module in (rollout, jobs, tasks):
         module.register(world)
     found: dict[str, Callable[[World, Request], Mapping[str, Any]]] = {
         "services.create": services.create,
@@ -26,17 +28,18 @@ def methods(world: World) -> dict[str, Method]:
         "services.getIamPolicy": services.policy,
         "services.setIamPolicy": services.set_policy,
         "services.testIamPermissions": services.test_permissions,
-        "services.revisions.get": services.get_revision,
-        "services.revisions.list": services.list_revisions,
-        "services.revisions.delete": services.delete_revision,
+        "services.revisions.get": revisions.get,
+        "services.revisions.list": revisions.listing,
+        "services.revisions.delete": revisions.delete,
         "jobs.create": jobs.create,
         "jobs.get": jobs.get,
         "jobs.list": jobs.listing,
         "jobs.patch": jobs.patch,
         "jobs.delete": jobs.delete,
-        "jobs.run": jobs.run,
+        "jobs.run": executions.start,
         "jobs.getIamPolicy": jobs.policy,
         "jobs.setIamPolicy": jobs.set_policy,
+        "jobs.testIamPermissions": jobs.test_permissions,
         "jobs.executions.get": executions.get,
         "jobs.executions.list": executions.listing,
         "jobs.executions.delete": executions.delete,

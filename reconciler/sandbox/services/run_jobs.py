@@ -1,16 +1,15 @@
-"""Cloud Run jobs: definitions, and executions whose tasks are really run as processes."""
+"""Cloud Run jobs: their definitions. What runs them is in run_executions."""
 
 import uuid
-from collections.abc import Mapping, Sequence
-from copy import deepcopy
+from collections.abc import Mapping
 from typing import Any, Final
 
-from reconciler.sandbox.errors import ApiError
+from reconciler.sandbox.errors import ApiError, bad_request
 from reconciler.sandbox.operations import Progress
 from reconciler.sandbox.paging import listed
 from reconciler.sandbox.runtime.resolve import Unresolved, find_image
 from reconciler.sandbox.services import run_resources as common
-from reconciler.sandbox.services.run_executions import EXECUTION, RUN, new_execution, remove_execution
+from reconciler.sandbox.services.run_executions import EXECUTION, remove_execution
 from reconciler.sandbox.services.run_rules import NAME, check_job
 from reconciler.sandbox.services.run_templates import completed_job
 from reconciler.sandbox.store import Body, Missing
@@ -20,14 +19,9 @@ JOB: Final = "run.job"
 SETTLE: Final = "run.settleJob"
 DELETE: Final = "run.deleteJob"
 WRITABLE: Final = (
-    "labels",
-    "annotations",
-    "client",
-    "clientVersion",
-    "launchStage",
-    "binaryAuthorization",
-    "template",
-)
+    "labels", "annotations", "client", "clientVersion", "launchStage", "binaryAuthorization", "template",
+    "startExecutionToken", "runExecutionToken", "functionalType",
+)  # fmt: skip
 
 
 def register(world: World) -> None:
@@ -60,14 +54,18 @@ def create(world: World, request: Request) -> Body:
     """jobs.create."""
     job = str(request.params.get("jobId", ""))
     if not NAME.fullmatch(job):
-        raise ApiError(400, f"Violation in CreateJobRequest.job_id: {job!r} is not a valid name.")
+        text = (
+            f"Violation in CreateJobRequest.job_id: {job!r} must use only lowercase alphanumeric characters and "
+            "dashes, cannot begin or end with a dash, and cannot be longer than 49 characters."
+        )
+        raise bad_request([("job_id", text)])
     return create_named(world, request, f"{common.parent_of(request)}/jobs/{job}")
 
 
 def create_named(world: World, request: Request, name: str) -> Body:
     """Create the job `name`."""
     if world.store.get(JOB, name) is not None:
-        raise ApiError(409, f"Resource '{name.rsplit('/', 1)[-1]}' already exists.")
+        raise common.exists(name)
     fields = _fields(world, request)
     now, who = world.now(), request.caller.partition(":")[2]
     resource: Body = {
@@ -79,10 +77,10 @@ def create_named(world: World, request: Request, name: str) -> Body:
         "creator": who,
         "lastModifier": who,
         "latestCreatedExecution": {},
-        "etag": common.new_etag(),
+        "etag": common.new_etag(world, name),
         **fields,
     }
-    return _keep(world, request, resource)
+    return _keep(world, request, resource, {})
 
 
 def patch(world: World, request: Request) -> Body:
@@ -103,9 +101,9 @@ def patch(world: World, request: Request) -> Body:
         "generation": str(int(current["generation"]) + int(changed)),
         "updateTime": world.now(),
         "lastModifier": request.caller.partition(":")[2],
-        "etag": common.new_etag(),
+        "etag": common.new_etag(world, name),
     }
-    return _keep(world, request, resource)
+    return _keep(world, request, resource, current["terminalCondition"])
 
 
 def delete(world: World, request: Request) -> Body:
@@ -113,33 +111,20 @@ def delete(world: World, request: Request) -> Body:
     name = common.full_name(request)
     current = find(world, name)
     common.check_etag(request.params.get("etag"), current, name)
+    before = current["terminalCondition"]
     resource: Body = {
         **current,
         "generation": str(int(current["generation"]) + 1),
-        "deleteTime": world.now(),
-        "expireTime": world.now(),
-        "etag": common.new_etag(),
+        **common.deletion(world),
+        "etag": common.new_etag(world, name),
         "reconciling": True,
-        "terminalCondition": common.condition(world, "Ready", "PENDING"),
+        "terminalCondition": common.waiting(before),
     }
     if request.params.get("validateOnly"):
         return common.done(world, request, resource, "Job")
-    return common.operation(world, request, DELETE, {"name": name, "last": resource}, resource, "Job")
-
-
-def run(world: World, request: Request) -> Body:
-    """jobs.run: start an execution, with overrides of arguments, environment, count and time."""
-    name = common.full_name(request)
-    job = find(world, name)
-    common.check_etag(request.body.get("etag"), job, name)
-    template = _overridden(job["template"], request.body.get("overrides", {}))
-    execution = new_execution(world, job, template)
-    if request.body.get("validateOnly"):
-        return common.done(world, request, execution, "Execution")
-    with world.store.transaction():
-        world.store.create(EXECUTION, execution["name"], execution)
-        world.store.update(JOB, name, lambda current: _started(current, execution))
-        return common.operation(world, request, RUN, {"name": execution["name"]}, execution, "Execution")
+    world.store.put(JOB, name, resource)
+    arguments = {"name": name, "last": resource, "before": before}
+    return common.operation(world, request, DELETE, arguments, resource, "Job")
 
 
 def policy(world: World, request: Request) -> Body:
@@ -151,7 +136,13 @@ def policy(world: World, request: Request) -> Body:
 def set_policy(world: World, request: Request) -> Body:
     """jobs.setIamPolicy."""
     find(world, common.full_name(request))
-    return world.policies.set(common.full_name(request), request.body.get("policy", {}))
+    return common.set_policy(world, request)
+
+
+def test_permissions(world: World, request: Request) -> Body:
+    """jobs.testIamPermissions."""
+    places = [common.full_name(request), f"projects/{request.project}"]
+    return world.policies.held(request.caller, request.body.get("permissions", ()), places)
 
 
 def _fields(world: World, request: Request) -> Body:
@@ -161,28 +152,35 @@ def _fields(world: World, request: Request) -> Body:
     return fields
 
 
-def _keep(world: World, request: Request, resource: Body) -> Body:
+def _keep(world: World, request: Request, resource: Body, before: Mapping[str, Any]) -> Body:
+    """Keep the job as being changed; `before` is the terminal condition that it had."""
     if request.params.get("validateOnly"):
         return common.done(world, request, resource, "Job")
-    resource |= {"reconciling": True, "terminalCondition": common.condition(world, "Ready", "PENDING")}
+    resource |= {"reconciling": True, "terminalCondition": common.waiting(before)}
     with world.store.transaction():
         world.store.put(JOB, resource["name"], resource)
-        return common.operation(world, request, SETTLE, {"name": resource["name"]}, resource, "Job")
+        arguments = {"name": resource["name"], "before": dict(before)}
+        return common.operation(world, request, SETTLE, arguments, resource, "Job")
 
 
 def _settle(world: World, arguments: Mapping[str, Any], progress: Progress) -> Mapping[str, Any]:
     name = arguments["name"]
     failure = ""
     try:
-        find_image(world, find(world, name)["template"]["template"]["containers"][0]["image"])
+        for container in find(world, name)["template"]["template"]["containers"]:
+            find_image(world, container["image"])
     except Unresolved as error:
         failure = str(error)
 
     def change(current: Body) -> Body:
         resource = {**current, "observedGeneration": current["generation"]}
+        if "deleteTime" in current:
+            return current  # somebody deleted it meanwhile, and that operation speaks for it
         resource.pop("reconciling", None)
         state = "FAILED" if failure else "SUCCEEDED"
-        resource["terminalCondition"] = common.condition(world, "Ready", state, failure)
+        resource["terminalCondition"] = common.settled(
+            world, "Ready", state, failure, arguments.get("before", {})
+        )
         return resource
 
     try:
@@ -202,40 +200,6 @@ def _delete(world: World, arguments: Mapping[str, Any], progress: Progress) -> M
     if world.store.get(JOB, name) is not None:
         world.store.delete(JOB, name)
     world.policies.forget(name)
-    last: Body = dict(arguments["last"])
-    last.pop("reconciling", None)
-    last |= {
-        "observedGeneration": last["generation"],
-        "terminalCondition": common.condition(world, "Ready", "SUCCEEDED"),
-    }
+    last = common.gone(world, arguments)
     progress(common.typed(last, "Job", final=False))
     return common.typed(last, "Job")
-
-
-def _started(job: Body, execution: Mapping[str, Any]) -> Body:
-    reference = {
-        "name": execution["name"].rsplit("/", 1)[-1],
-        "createTime": execution["createTime"],
-        "completionStatus": "EXECUTION_RUNNING",
-    }
-    return {**job, "executionCount": job.get("executionCount", 0) + 1, "latestCreatedExecution": reference}
-
-
-def _overridden(template: Mapping[str, Any], overrides: Mapping[str, Any]) -> Body:
-    found = deepcopy(dict(template))
-    if overrides.get("taskCount"):
-        found["taskCount"] = overrides["taskCount"]
-    if overrides.get("timeout"):
-        found["template"]["timeout"] = overrides["timeout"]
-    changes: Sequence[Mapping[str, Any]] = overrides.get("containerOverrides", ())
-    for change in changes:
-        container = found["template"]["containers"][0]
-        if change.get("clearArgs"):
-            container.pop("args", None)
-        if change.get("args"):
-            container["args"] = change["args"]
-        fresh = {entry["name"]: entry for entry in change.get("env", ())}
-        kept = [entry for entry in container.get("env", ()) if entry["name"] not in fresh]
-        if fresh:
-            container["env"] = [*kept, *fresh.values()]
-    return found

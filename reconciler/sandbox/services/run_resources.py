@@ -5,13 +5,14 @@ import hashlib
 import secrets
 import uuid
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any, Final, cast
 
 from reconciler.sandbox import labels
 from reconciler.sandbox.errors import ApiError
-from reconciler.sandbox.services.run_rules import REGION
+from reconciler.sandbox.services.run_regions import REGIONS
 from reconciler.sandbox.store import Body
-from reconciler.sandbox.world import Request, World
+from reconciler.sandbox.world import Request, World, timestamp
 
 TYPE: Final = "type.googleapis.com/google.cloud.run.v2."
 _LETTERS: Final = "abcdefghijklmnopqrstuvwxyz"
@@ -22,7 +23,7 @@ def parent_of(request: Request) -> str:
     """ "projects/P/locations/R" of a request, by project id. Raises ApiError for a region that cannot be."""
     named = str(request.params.get("parent") or request.params.get("name") or request.params.get("resource"))
     region = named.split("/")[3]
-    if region != "-" and not REGION.fullmatch(region):
+    if region != "-" and region not in REGIONS:
         raise ApiError(403, f"Permission denied on 'locations/{region}' (or it may not exist).")
     return f"projects/{request.project}/locations/{region}"
 
@@ -38,6 +39,28 @@ def missing(kind: str, name: str) -> ApiError:
     parts = name.split("/")
     text = f"Resource '{parts[-1]}' of kind '{kind}' in region '{parts[3]}' in project '{parts[1]}' does not exist."
     return ApiError(404, text)
+
+
+def exists(name: str) -> ApiError:
+    """The 409 for a name that is taken."""
+    return ApiError(409, f"Resource '{name.rsplit('/', 1)[-1]}' already exists.")
+
+
+def gone(world: World, arguments: Mapping[str, Any]) -> Body:
+    """The last that is said of a deleted resource: `last` of the operation's arguments, settled."""
+    last: Body = dict(arguments["last"])
+    last.pop("reconciling", None)
+    return {
+        **last,
+        "observedGeneration": last["generation"],
+        "terminalCondition": settled(world, "Ready", "SUCCEEDED", "", arguments.get("before", {})),
+        "etag": new_etag(world, last["name"]),
+    }
+
+
+def set_policy(world: World, request: Request) -> Body:
+    """setIamPolicy of a service or a job that is there."""
+    return world.policies.set(full_name(request), request.body.get("policy", {}))
 
 
 def default_account(world: World, project: str) -> str:
@@ -61,14 +84,56 @@ def condition(world: World, kind: str, state: str, message: str = "", **reasons:
     return found
 
 
-def new_etag() -> str:
-    """An etag that is nobody else's; Cloud Run's carry quotes."""
-    return f'"{base64.urlsafe_b64encode(secrets.token_bytes(12)).decode()}"'
+def waiting(before: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The terminal condition of a resource that was just written; `before` is the one it had.
+
+    As recorded: a new resource has a state alone, a changed one keeps the type and the time of its last transition.
+    """
+    kept = {key: before[key] for key in ("type", "lastTransitionTime") if key in before} if before else {}
+    return {**kept, "state": "CONDITION_PENDING"}
+
+
+def settled(world: World, kind: str, state: str, message: str, before: Mapping[str, Any]) -> dict[str, Any]:
+    """The condition a change led to; where `before`, the one before the change, has the same state, its time stays."""
+    found = condition(world, kind, state, message)
+    if before.get("state") == found["state"] and "lastTransitionTime" in before:
+        found["lastTransitionTime"] = before["lastTransitionTime"]
+    return found
+
+
+def new_etag(world: World, name: str) -> str:
+    """The etag of a version of `name` that is made now: in quotes, the time and the name in base64, as recorded."""
+    now = world.clock()
+    stamp = (
+        b"\x08"
+        + _varint(int(now.timestamp()))
+        + b"\x10"
+        + _varint(now.microsecond * 1000 + secrets.randbits(9))
+    )
+    parts = (base64.urlsafe_b64encode(part).decode().rstrip("=") for part in (stamp, name.encode()))
+    return f'"{"/".join(parts)}"'
+
+
+def _varint(number: int) -> bytes:
+    """A number as protocol buffers write it."""
+    out = bytearray()
+    while number > 0x7F:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    return bytes([*out, number])
+
+
+def deletion(world: World) -> dict[str, str]:
+    """The times in the answer to a deletion: now, and thirty days later."""
+    now: datetime = world.clock()
+    return {"deleteTime": timestamp(now), "expireTime": timestamp(now + timedelta(days=30))}
 
 
 def check_etag(sent: object, current: Mapping[str, Any], name: str) -> None:
     """Raise the 409 where an etag was sent that is not the current one."""
-    if sent and str(sent).strip('"') != current["etag"].strip('"'):
+    known = current["etag"].strip('"')
+    # v1's resourceVersion is the part of the etag that says when.
+    if sent and str(sent).strip('"') not in (known, known.partition("/")[0]):
         short = name.rsplit("/", 1)[-1]
         found = current["etag"]
         text = f"Conflict for resource '{short}': version '{sent}' was specified but current version is '{found}'."

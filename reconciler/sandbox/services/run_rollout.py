@@ -6,11 +6,9 @@ from typing import Any, Final
 
 from reconciler.sandbox.errors import ApiError
 from reconciler.sandbox.operations import Progress
-from reconciler.sandbox.registry import resolve_image
-from reconciler.sandbox.runtime.containers import ContainerFailed
 from reconciler.sandbox.runtime.engine import REVISION, SERVICE, engine_of
-from reconciler.sandbox.runtime.resolve import Unresolved
 from reconciler.sandbox.services import run_resources as common
+from reconciler.sandbox.services import run_revisions as revisions
 from reconciler.sandbox.store import Body, Missing
 from reconciler.sandbox.world import World
 
@@ -29,132 +27,160 @@ def register(world: World) -> None:
 
     def deploy(arguments: Mapping[str, Any], progress: Progress) -> Mapping[str, Any]:
         with lock(arguments["name"]):
-            return _deploy(world, arguments["name"], arguments["revision"], progress)
+            return _deploy(world, arguments, progress)
 
     def delete(arguments: Mapping[str, Any], progress: Progress) -> Mapping[str, Any]:
         with lock(arguments["name"]):
             return _delete(world, arguments, progress)
 
-    world.operations.register(DEPLOY, deploy)
+    def broken(arguments: Mapping[str, Any], error: ApiError) -> None:
+        """Google failed half-way: the service says so, and the revision that was to be never serves."""
+        with lock(arguments["name"]):
+            failure = revisions.Failure(error.message, "INTERNAL", {"reason": "INTERNAL"})
+            revision = _revision(arguments)
+            if revision:
+                revisions.settle(world, revision, failure)
+            _settle(world, arguments, failure)
+
+    world.operations.register(DEPLOY, deploy, broken)
     world.operations.register(DELETE, delete)
 
 
-def _deploy(world: World, name: str, short: str, progress: Progress) -> Mapping[str, Any]:
-    revision = f"{name}/revisions/{short}" if short else ""
-    failure = ""
-    if revision:
-        failure = _start(world, revision)
-    elif (stored := world.store.get(SERVICE, name)) is not None:
-        failure = _standing_failure(world, stored["resource"])
+def _revision(arguments: Mapping[str, Any]) -> str:
+    return f"{arguments['name']}/revisions/{arguments['revision']}" if arguments["revision"] else ""
+
+
+def _deploy(world: World, arguments: Mapping[str, Any], progress: Progress) -> Mapping[str, Any]:
+    name, revision = arguments["name"], _revision(arguments)
     try:
-        resource = world.store.update(
-            SERVICE, name, lambda stored: _settled(world, stored, revision, failure)
-        )["resource"]
+        progress(common.typed(_begun(world, name, arguments["revision"]), "Service", final=False))
+        failure = revisions.start(world, revision) if revision else _standing_failure(world, name)
+        failure = failure or _lost_target(world, name)
+        resource = _settle(world, arguments, failure)
     except Missing as error:
         raise common.missing("SERVICE", name) from error
     progress(common.typed(resource, "Service", final=False))
     if failure:
-        raise ApiError(500, failure, rpc_status="INTERNAL")
+        latest = resource["latestCreatedRevision"].rsplit("/", 1)[-1]
+        log = f"\n\nLog of the revision:\n{tail}" if (tail := engine_of(world).log(latest).tail(15)) else ""
+        text = f"{revisions.not_ready(latest, failure)}{log}"
+        raise ApiError(revisions.STATUS[failure.status], text, rpc_status=failure.status)
     port = engine_of(world).open_port(name)
     world.store.update(SERVICE, name, lambda stored: {**stored, "localPort": port})
     _stop_unneeded(world, resource)
     return common.typed(resource, "Service")
 
 
-def _standing_failure(world: World, service: Mapping[str, Any]) -> str:
-    """Why the latest revision, tried before, does not serve; nothing is tried again."""
-    latest = service.get("latestCreatedRevision", "")
-    stored = world.store.get(REVISION, latest)
-    if stored is None or latest == service.get("latestReadyRevision"):
-        return ""
-    conditions: Sequence[Mapping[str, Any]] = stored["resource"].get("conditions", ())
-    return str(conditions[0].get("message", "")) if conditions else ""
+def _begun(world: World, name: str, short: str) -> Body:
+    """The service once its rollout is under way. Raises Missing."""
+    text = f"Deploying Revision. Waiting on revision {short}." if short else "Deploying Revision."
+
+    def change(stored: Body) -> Body:
+        if "reconciling" not in stored["resource"] or "deleteTime" in stored["resource"]:
+            return stored
+        conditions = [
+            common.condition(world, kind, "RECONCILING", text)
+            for kind in ("RoutesReady", "ConfigurationsReady")
+        ]
+        terminal = common.condition(world, "Ready", "RECONCILING", "Deploying Revision.")
+        resource = {**stored["resource"], "terminalCondition": terminal, "conditions": conditions}
+        return {**stored, "resource": resource}
+
+    return world.store.update(SERVICE, name, change)["resource"]
 
 
-def _start(world: World, revision: str) -> str:
-    """Start the revision. Returns "" or Google's sentence on why it does not serve."""
-    short = revision.rsplit("/", 1)[-1]
-    reason = ""
-    stored = world.store.get(REVISION, revision)
-    if stored is None:
-        return f"Revision '{short}' does not exist."
-    image = stored["resource"]["containers"][0]["image"]
-    pinned = resolve_image(world, image)
-    if pinned is not None:
-        _pin(world, revision, pinned)
-    try:
-        engine_of(world).start_revision(revision)
-    except (ContainerFailed, Unresolved) as error:
-        engine_of(world).note(revision, str(error))
-        tail = engine_of(world).log(short).tail(15)
-        reason = f"Revision '{short}' is not ready and cannot serve traffic. {error}\n\nLog of the revision:\n{tail}"
-    state = "FAILED" if reason else "SUCCEEDED"
-    conditions = [
-        common.condition(world, "Ready", state, reason),
-        common.condition(world, "ContainerHealthy", state),
-        common.condition(world, "ResourcesAvailable", "SUCCEEDED"),
-    ]
-
-    def settle(current: Body) -> Body:
-        resource = {
-            **current["resource"],
-            "conditions": conditions,
-            "observedGeneration": "1",
-            "updateTime": world.now(),
-        }
-        resource.pop("reconciling", None)
-        return {**current, "resource": resource}
-
-    world.store.update(REVISION, revision, settle)
-    return reason
+def _standing_failure(world: World, name: str) -> revisions.Failure | None:
+    """Why the latest revision, tried before, does not serve; nothing is tried again. Raises Missing."""
+    service = world.store.get(SERVICE, name)
+    if service is None:
+        raise Missing(name)
+    latest = service["resource"].get("latestCreatedRevision", "")
+    if latest == service["resource"].get("latestReadyRevision"):
+        return None
+    return revisions.failure_of(world, latest)
 
 
-def _pin(world: World, revision: str, pinned: str) -> None:
-    """The revision keeps the digest that its image's tag means now."""
+def _lost_target(world: World, name: str) -> revisions.Failure | None:
+    """Why the traffic cannot go where it is sent."""
+    service = world.store.get(SERVICE, name) or {"resource": {}}
+    for target in service["resource"].get("traffic", ()):
+        revision = target.get("revision")
+        if revision and world.store.get(REVISION, f"{name}/revisions/{revision}") is None:
+            text = (
+                f"Revision '{revision}' does not exist or is deleted. Update all traffic to route to currently "
+                "available revisions."
+            )
+            return revisions.Failure(text, "INTERNAL", {"reason": "REVISION_FAILED"}, whole=True)
+    return None
 
-    def change(current: Body) -> Body:
-        resource = current["resource"]
-        container = {**resource["containers"][0], "image": pinned}
-        return {"resource": {**resource, "containers": [container]}, "digest": pinned.rpartition("@")[2]}
 
-    world.store.update(REVISION, revision, change)
+def _settle(world: World, arguments: Mapping[str, Any], failure: revisions.Failure | None) -> Body:
+    """Keep how the service stands after the attempt. Raises Missing."""
+    before: Mapping[str, Any] = arguments.get("before", {})
+    settled = world.store.update(
+        SERVICE,
+        arguments["name"],
+        lambda stored: _settled(world, stored, _revision(arguments), failure, before),
+    )
+    revisions.mark_routed(world, settled["resource"])
+    return settled["resource"]
 
 
-def _settled(world: World, stored: Body, revision: str, failure: str) -> Body:
+def _settled(
+    world: World,
+    stored: Body,
+    revision: str,
+    failure: revisions.Failure | None,
+    before: Mapping[str, Any],
+) -> Body:
     """The service after the attempt. A failed revision leaves the traffic where it was."""
     resource = dict(stored["resource"])
-    if revision and not failure:
+    if revision and (failure is None or failure.whole):
         resource["latestReadyRevision"] = revision
-    if revision and resource.get("latestCreatedRevision") != revision:
+    if (revision and resource.get("latestCreatedRevision") != revision) or "deleteTime" in resource:
         return {
             **stored,
             "resource": resource,
         }  # somebody changed it meanwhile, and that operation speaks for it
     resource["observedGeneration"] = resource["generation"]
     resource.pop("reconciling", None)
-    ready = bool(resource.get("latestReadyRevision"))
-    if ready and not failure:
+    serving = bool(resource.get("latestReadyRevision"))
+    if serving and not failure:
         resource["trafficStatuses"] = [_status(resource, target) for target in resource["traffic"]]
-    state = "FAILED" if failure else "SUCCEEDED"
-    resource["terminalCondition"] = common.condition(world, "Ready", state, failure)
-    resource["conditions"] = [
-        common.condition(world, "RoutesReady", state, failure),
-        common.condition(world, "ConfigurationsReady", state, failure),
-    ]
-    resource["etag"] = common.new_etag()
+    latest = resource.get("latestCreatedRevision", "").rsplit("/", 1)[-1]
+    text = revisions.not_ready(latest, failure) if failure else ""
+    resource |= _reached(world, failure, text, before, serving=serving)
     return {**stored, "resource": resource}
+
+
+def _reached(
+    world: World, failure: revisions.Failure | None, text: str, before: Mapping[str, Any], *, serving: bool
+) -> Body:
+    """The conditions of a service after an attempt; `serving`: a revision of it, if not the newest, is ready."""
+
+    def one(kind: str, *, failed: bool) -> Body:
+        if failure is None or not failed:
+            return common.condition(world, kind, "SUCCEEDED")
+        return common.condition(world, kind, "FAILED", text, **failure.reasons)
+
+    whole = failure is not None and failure.whole
+    ready = one("Ready", failed=True)
+    if failure is None:
+        ready = common.settled(world, "Ready", "SUCCEEDED", "", before)
+    routes = one("RoutesReady", failed=whole or not serving)
+    return {"terminalCondition": ready, "conditions": [routes, one("ConfigurationsReady", failed=not whole)]}
 
 
 def _status(service: Mapping[str, Any], target: Mapping[str, Any]) -> dict[str, Any]:
     status = dict(target)
-    if target.get("tag"):
+    if target.get("tag") and service.get("uri"):
         status["uri"] = service["uri"].replace("https://", f"https://{target['tag']}---", 1)
     return status
 
 
 def _stop_unneeded(world: World, service: Mapping[str, Any]) -> None:
     prefix = f"{service['name']}/revisions/"
-    targets = [*service.get("traffic", ()), *service.get("trafficStatuses", ())]
+    targets: Sequence[Mapping[str, Any]] = [*service.get("traffic", ()), *service.get("trafficStatuses", ())]
     needed = {f"{prefix}{target['revision']}" for target in targets if target.get("revision")}
     needed.add(service["latestReadyRevision"])
     for name, _ in world.store.list(REVISION, prefix):
@@ -172,11 +198,6 @@ def _delete(world: World, arguments: Mapping[str, Any], progress: Progress) -> M
     if world.store.get(SERVICE, name) is not None:
         world.store.delete(SERVICE, name)
     world.policies.forget(name)
-    last: Body = dict(arguments["last"])
-    last.pop("reconciling", None)
-    last |= {
-        "observedGeneration": last["generation"],
-        "terminalCondition": common.condition(world, "Ready", "SUCCEEDED"),
-    }
+    last = common.gone(world, arguments)
     progress(common.typed(last, "Service", final=False))
     return common.typed(last, "Service")

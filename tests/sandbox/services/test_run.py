@@ -127,7 +127,7 @@ def test_a_revision_that_exits_is_a_failed_revision_with_its_log(
     done = _patch(cloud, _service(image, container=_env(EXIT="3", GREETING="to the log")))
     shown = cloud.ok("GET", WEB)
     failed = shown["latestCreatedRevision"].rsplit("/", 1)[-1]
-    assert done["error"]["code"] == 13
+    assert done["error"]["code"] == 9
     assert f"Revision '{failed}' is not ready and cannot serve traffic." in done["error"]["message"]
     assert (
         "failed to start and listen on the port defined provided by the PORT=8080" in done["error"]["message"]
@@ -302,8 +302,9 @@ def test_a_service_account_must_exist_and_be_ours_to_use(cloud: Cloud, image: st
 
 def test_what_is_not_emulated_is_said(cloud: Cloud) -> None:
     """Never a silent success."""
-    two = {"template": {"containers": [{"image": "a"}, {"image": "b"}]}}
-    for body in (two, {**_service("i"), "iapEnabled": True}):
+    bucket = _service("i", volumes=[{"name": "b", "gcs": {"bucket": "b"}}])
+    gpu = _service("i", nodeSelector={"accelerator": "nvidia-l4"})
+    for body in (bucket, gpu, {**_service("i"), "iapEnabled": True}):
         refused = cloud.post(f"{PLACE}/services?serviceId=web", body)
         assert refused.status == 400
         assert "does not emulate" in refused.error["message"]
@@ -417,14 +418,16 @@ def test_old_revisions_can_go_and_serving_ones_cannot(cloud: Cloud, image: str) 
 
 
 def test_traffic_can_be_pinned_to_a_revision(cloud: Cloud, image: str) -> None:
-    """The newest one then waits; a revision that is not there is refused."""
+    """The newest one then waits; a revision that is not there is an error that leaves the traffic as it was."""
     _deploy(cloud, _service(image, container=_env(V="1")))
     first = cloud.ok("GET", WEB)["latestReadyRevision"].rsplit("/", 1)[-1]
     target = {"type": "TRAFFIC_TARGET_ALLOCATION_TYPE_REVISION", "revision": first, "percent": 100}
     _patch(cloud, {**_service(image, container=_env(V="2")), "traffic": [target]})
     assert local(cloud, "web").json["env"]["V"] == "1"
-    missing = {**target, "revision": "web-none"}
-    assert cloud.call("PATCH", WEB, {**_service(image), "traffic": [missing]}).status == 404
+    done = _patch(cloud, {**_service(image), "traffic": [{**target, "revision": "web-none"}]})
+    assert done["error"]["code"] == 13
+    assert "Revision 'web-none' does not exist or is deleted." in done["error"]["message"]
+    assert local(cloud, "web").json["env"]["V"] == "1"
 
 
 def _job(image: str, **task: Any) -> dict[str, Any]:

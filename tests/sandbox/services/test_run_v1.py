@@ -112,7 +112,7 @@ def test_nothing_is_lost_between_the_two_shapes() -> None:
     resource = {
         **fields,
         "name": f"projects/p/locations/{REGION}/services/web", "uid": "u", "generation": "1", "etag": '"e"',
-        "createTime": "t", "creator": "c", "lastModifier": "c", "urls": ["https://u"],
+        "createTime": "t", "updateTime": "t", "creator": "c", "lastModifier": "c", "urls": ["https://u"],
         "terminalCondition": {"type": "Ready", "state": "CONDITION_SUCCEEDED", "lastTransitionTime": "t"},
     }  # fmt: skip
     back = completed_service(
