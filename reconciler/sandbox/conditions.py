@@ -77,7 +77,7 @@ SCHEMA: Final[Mapping[str, Any]] = _keys(
         ),
     },
     organization_policies={"type": "array", "items": {"enum": CONSTRAINTS}},
-    propagation=_keys(services=_SECONDS, accounts=_SECONDS, policies=_SECONDS),
+    propagation=_keys(services=_SECONDS, accounts=_SECONDS, policies=_SECONDS, names=_SECONDS),
     caller={"type": "string", "pattern": "^(user|serviceAccount|group):.+@.+$|^anonymous$"},
 )
 """What a document may hold (JSON Schema 2020-12)."""
@@ -162,7 +162,7 @@ class Conditions:
         return constraint in self._document.get("organization_policies", ())
 
     def propagation(self, of: str) -> float:
-        """Seconds until changed "services", "accounts" or "policies" are seen everywhere."""
+        """Seconds until changed "services", "accounts" or "policies", or freed "names", are seen everywhere."""
         chosen = cast("Mapping[str, float]", self._document.get("propagation", {})).get(of)
         if chosen is not None:
             return float(chosen)

@@ -7,6 +7,7 @@ from typing import Any, Final
 from reconciler.sandbox import vpc
 from reconciler.sandbox.errors import SandboxError
 from reconciler.sandbox.runtime import pg_binaries, postgres
+from reconciler.sandbox.runtime.pg_binaries import Flag
 from reconciler.sandbox.runtime.postgres import Cluster
 from reconciler.sandbox.world import World
 
@@ -21,7 +22,7 @@ class Databases:
         self._world = world
         self._locks: dict[str, threading.RLock] = {}
         self._guard = threading.Lock()
-        self._flags: frozenset[str] | None = None
+        self._flags: Mapping[str, Flag] | None = None
 
     def cluster(self, project: str, region: str, name: str) -> Cluster:
         """The cluster of an instance, running or not. Raises SandboxError for a socket path too long."""
@@ -35,7 +36,7 @@ class Databases:
     def running(self, project: str, name: str) -> Cluster | None:
         """The cluster of an instance that should run, started where it does not; None where it should not."""
         stored = self._world.store.get(INSTANCE, f"projects/{project}/instances/{name}")
-        if stored is None or not should_run(stored["resource"]):
+        if stored is None or not should_run(stored["resource"]) or not has_database(stored["resource"]):
             return None
         where = self.cluster(project, stored["resource"]["region"], name)
         with self.lock(project, name):
@@ -60,10 +61,10 @@ class Databases:
         reached = vpc.full_name(self._world, project, "global/networks", own) == network
         return "" if reached else addresses["PRIVATE"]
 
-    def flags(self) -> frozenset[str]:
-        """The names of all database flags that this machine's PostgreSQL knows."""
+    def flags(self) -> Mapping[str, Flag]:
+        """The database flags that this machine's PostgreSQL knows, by name."""
         if self._flags is None:
-            self._flags = pg_binaries.flag_names(pg_binaries.installations(self._world.home)[0])
+            self._flags = pg_binaries.flags(pg_binaries.installations(self._world.home)[0])
         return self._flags
 
     def start_all(self) -> None:
@@ -83,3 +84,9 @@ class Databases:
 def should_run(resource: Mapping[str, Any]) -> bool:
     """Whether the instance is up, by its state and activation policy."""
     return resource["state"] == "RUNNABLE" and resource["settings"].get("activationPolicy") == "ALWAYS"
+
+
+def has_database(resource: Mapping[str, Any]) -> bool:
+    """Whether a PostgreSQL stands behind the instance: MySQL, SQL Server and read replicas are records alone."""
+    primary = resource.get("instanceType", "CLOUD_SQL_INSTANCE") == "CLOUD_SQL_INSTANCE"
+    return primary and str(resource["databaseVersion"]).startswith("POSTGRES")

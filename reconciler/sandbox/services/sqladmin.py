@@ -1,25 +1,33 @@
-"""Cloud SQL Admin: what of it is emulated, in both versions. Every instance is a real PostgreSQL."""
+"""Cloud SQL Admin: what of it is emulated, in both versions.
+
+A PostgreSQL instance is a real PostgreSQL of whatever version this machine has; its databaseVersion is what Cloud SQL
+would call it. MySQL and SQL Server instances and read replicas are the API's records alone: defaults, operations,
+databases, users and errors as recorded, and nothing that a client could connect to.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from reconciler.sandbox.runtime.engine import engine_of
 from reconciler.sandbox.services import sqladmin_backups as backups
-from reconciler.sandbox.services import sqladmin_data as data
+from reconciler.sandbox.services import sqladmin_clones as clones
+from reconciler.sandbox.services import sqladmin_databases as databases
 from reconciler.sandbox.services import sqladmin_instances as instances
 from reconciler.sandbox.services import sqladmin_operations as operations
 from reconciler.sandbox.services import sqladmin_tiers as tiers
+from reconciler.sandbox.services import sqladmin_users as users
 from reconciler.sandbox.services import sqladmin_work as work
+from reconciler.sandbox.services.sqladmin_regions import REGIONS
 from reconciler.sandbox.world import Method, Request, World
 
 API: Final = "sqladmin"
 VERSIONS: Final = ("v1", "v1beta4")
-_REGIONS: Final = ("us-central1", "us-east1", "europe-west1", "europe-west9", "asia-northeast1")
+_FLAGS_OF: Final = tuple(f"POSTGRES_{major}" for major in range(13, 19))
 
 
 def methods(world: World) -> dict[str, Method]:
     """The emulated methods, by their discovery ids."""
-    for module in (work, data, backups):
+    for module in (work, databases, users, backups, clones):
         module.register(world)
     found: dict[str, Callable[[World, Request], Mapping[str, Any]]] = {
         "instances.insert": instances.insert,
@@ -30,22 +38,26 @@ def methods(world: World) -> dict[str, Method]:
         "instances.delete": instances.delete,
         "instances.restart": instances.restart,
         "instances.restoreBackup": backups.restore,
-        "databases.insert": data.insert_database,
-        "databases.get": data.get_database,
-        "databases.list": data.list_databases,
-        "databases.delete": data.delete_database,
-        "users.insert": data.insert_user,
-        "users.get": data.get_user,
-        "users.list": data.list_users,
-        "users.update": data.update_user,
-        "users.delete": data.delete_user,
+        "instances.clone": clones.clone,
+        "instances.promoteReplica": clones.promote,
+        "databases.insert": databases.insert,
+        "databases.get": databases.get,
+        "databases.list": databases.listing,
+        "databases.patch": databases.patch,
+        "databases.update": databases.update,
+        "databases.delete": databases.delete,
+        "users.insert": users.insert,
+        "users.get": users.get,
+        "users.list": users.listing,
+        "users.update": users.update,
+        "users.delete": users.delete,
         "backupRuns.insert": backups.insert,
         "backupRuns.get": backups.get,
         "backupRuns.list": backups.listing,
         "backupRuns.delete": backups.delete,
         "operations.get": operations.get,
         "operations.list": operations.listing,
-        "tiers.list": lambda _, __: {"kind": "sql#tiersList", "items": tiers.listing(list(_REGIONS))},
+        "tiers.list": lambda _, __: {"kind": "sql#tiersList", "items": tiers.listing(sorted(REGIONS))},
         "flags.list": _flags,
     }
 
@@ -57,8 +69,13 @@ def methods(world: World) -> dict[str, Method]:
 
 
 def _flags(world: World, request: Request) -> dict[str, Any]:
-    version = request.params.get("databaseVersion")
-    applies = [version] if version else ["POSTGRES_15", "POSTGRES_16", "POSTGRES_17"]
-    names = sorted(engine_of(world).databases.flags())
-    items = [{"kind": "sql#flag", "name": name, "type": "STRING", "appliesTo": applies} for name in names]
-    return {"kind": "sql#flagsList", "items": items}
+    """flags.list: what this machine's PostgreSQL knows, as Cloud SQL would describe it."""
+    version = str(request.params.get("databaseVersion", ""))
+    applies = [version] if version else list(_FLAGS_OF)
+    items: list[dict[str, Any]] = []
+    for name, flag in sorted(engine_of(world).databases.flags().items()):
+        item: dict[str, Any] = {"kind": "sql#flag", "name": name, "type": flag.kind, "appliesTo": applies}
+        if flag.kind == "INTEGER":
+            item |= {"minValue": flag.low, "maxValue": flag.high}
+        items.append({**item, "requiresRestart": flag.restarts})
+    return {"kind": "sql#flagsList", **({"items": items} if not version or version in _FLAGS_OF else {})}

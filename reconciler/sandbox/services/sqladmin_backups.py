@@ -1,19 +1,24 @@
-"""Backups of Cloud SQL instances: a consistent copy of every database, put back by restoreBackup."""
+"""Backups of Cloud SQL instances: a copy of everything in their PostgreSQL, put back by restoreBackup.
 
-import shutil
+An instance without a database behind it has backups as records alone.
+"""
+
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Final
 
 from reconciler.sandbox.errors import ApiError, SandboxError
 from reconciler.sandbox.paging import page
 from reconciler.sandbox.runtime import postgres
+from reconciler.sandbox.runtime.databases import has_database, should_run
 from reconciler.sandbox.runtime.engine import engine_of
-from reconciler.sandbox.runtime.postgres import Cluster, identifier
+from reconciler.sandbox.runtime.postgres import Cluster
+from reconciler.sandbox.services import sqladmin_copies as copies
 from reconciler.sandbox.services import sqladmin_instances as instances
 from reconciler.sandbox.services import sqladmin_operations as operations
+from reconciler.sandbox.services import sqladmin_versions as versions
 from reconciler.sandbox.services import sqladmin_work as work
+from reconciler.sandbox.services.sqladmin_settings import invalid
 from reconciler.sandbox.store import Body
 from reconciler.sandbox.world import Request, World
 
@@ -21,13 +26,16 @@ KIND: Final = "sqladmin.backupRun"
 BACKUP: Final = "sqladmin.backup"
 RESTORE: Final = "sqladmin.restore"
 DELETE: Final = "sqladmin.deleteBackup"
-_DISCONNECT: Final = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-WHERE datname = 'postgres' AND pid <> pg_backend_pid()"""
+_MULTI_REGIONS: Final = {"europe": "eu", "asia": "asia"}
 
 
 def register(world: World) -> None:
-    """Say what the operations on backups do."""
-    world.operations.register(BACKUP, lambda arguments, _: _backup_work(world, arguments))
+    """Say what the operations on backups do, and what a backup is that Google failed to make."""
+
+    def undone(arguments: Mapping[str, Any], error: ApiError) -> None:
+        _mark(world, arguments, _failure(world, error))
+
+    world.operations.register(BACKUP, lambda arguments, _: _backup_work(world, arguments), undone)
     world.operations.register(RESTORE, lambda arguments, _: _restore_work(world, arguments))
     world.operations.register(DELETE, lambda arguments, _: _delete_work(world, arguments))
 
@@ -35,29 +43,33 @@ def register(world: World) -> None:
 def insert(world: World, request: Request) -> dict[str, Any]:
     """backupRuns.insert."""
     resource = instances.find(world, request)["resource"]
-    if engine_of(world).databases.running(request.project, resource["name"]) is None:
-        raise work.not_running()
+    if not should_run(resource):
+        raise work.wrong_state()
     identity = str(time.time_ns() // 1_000_000)
-    now = world.now()
-    body: Body = {
+    body = _new(world, request, resource, identity)
+    arguments = {"project": request.project, "name": resource["name"], "id": identity}
+    context = {"backupContext": {"kind": "sql#backupContext", "backupId": identity}}
+    with world.store.transaction():
+        world.store.create(KIND, _full(arguments), body)
+        return operations.start(world, request, BACKUP, "BACKUP_VOLUME", resource["name"], arguments, context)
+
+
+def _new(world: World, request: Request, resource: Mapping[str, Any], identity: str) -> Body:
+    area, now = resource["region"].split("-")[0], world.now()
+    described = {"description": request.body["description"]} if request.body.get("description") else {}
+    return {
         "kind": "sql#backupRun",
         "backupKind": "SNAPSHOT",
         "databaseVersion": resource["databaseVersion"],
         "enqueuedTime": now,
         "id": identity,
         "instance": resource["name"],
-        "location": resource["region"].split("-")[0],
+        "location": request.body.get("location") or _MULTI_REGIONS.get(area, "us"),
         "status": "ENQUEUED",
         "type": "ON_DEMAND",
         "windowStartTime": now,
+        **described,
     }
-    if request.body.get("description"):
-        body["description"] = request.body["description"]
-    arguments = {"project": request.project, "name": resource["name"], "id": identity}
-    with world.store.transaction():
-        started = operations.start(world, request, BACKUP, "BACKUP_VOLUME", resource["name"], arguments)
-        world.store.create(KIND, _full(arguments), body)
-    return {**started, "backupContext": {"kind": "sql#backupContext", "backupId": identity}}
 
 
 def get(world: World, request: Request) -> dict[str, Any]:
@@ -66,11 +78,16 @@ def get(world: World, request: Request) -> dict[str, Any]:
 
 
 def listing(world: World, request: Request) -> dict[str, Any]:
-    """backupRuns.list, newest first."""
-    instances.find(world, request)
-    prefix = f"{work.stored_name(request.project, request.params['instance'])}/backupRuns/"
-    runs = sorted(world.store.list(KIND, prefix), reverse=True)
-    items = [(f"{place:08}", _shown(request, body)) for place, (_, body) in enumerate(runs)]
+    """backupRuns.list, newest first; of every instance where "-" is asked for."""
+    wanted = str(request.params["instance"])
+    if wanted == "-":
+        prefix = f"projects/{request.project}/instances/"
+    else:
+        instances.find(world, request)
+        prefix = f"{work.stored_name(request.project, wanted)}/backupRuns/"
+    found = [body for _, body in world.store.list(KIND, prefix)]
+    runs = sorted(found, key=lambda body: int(body["id"]), reverse=True)
+    items = [(f"{place:08}", _shown(request, body)) for place, body in enumerate(runs)]
     values, token = page(items, request.params, default=100, most=1000, size="maxResults")
     answer: dict[str, Any] = {"kind": "sql#backupRunsList", **({"items": values} if values else {})}
     return {**answer, **({"nextPageToken": token} if token else {})}
@@ -85,18 +102,26 @@ def delete(world: World, request: Request) -> dict[str, Any]:
 
 
 def restore(world: World, request: Request) -> dict[str, Any]:
-    """instances.restoreBackup, onto the same instance."""
+    """instances.restoreBackup, onto the same instance or another one of the same engine."""
     resource = instances.find(world, request)["resource"]
     context: Mapping[str, Any] = request.body.get("restoreBackupContext", {})
-    source = context.get("instanceId", resource["name"])
-    if source != resource["name"] or context.get("project", request.project) != request.project:
-        raise ApiError(400, "The sandbox restores onto the same instance only.", reason="sandboxNotEmulated")
-    arguments = {"project": request.project, "name": source, "id": str(context.get("backupRunId", ""))}
-    if world.store.get(KIND, _full(arguments)) is None:
+    if context.get("project", request.project) != request.project:
+        text = "The sandbox restores backups of the same project only."
+        raise ApiError(400, text, reason="sandboxNotEmulated")
+    run = {
+        "project": request.project,
+        "name": context.get("instanceId", resource["name"]),
+        "id": str(context.get("backupRunId", "")),
+    }
+    found = world.store.get(KIND, _full(run))
+    if found is None or found["status"] != "SUCCESSFUL":
         raise _missing()
-    if engine_of(world).databases.running(request.project, source) is None:
-        raise work.not_running()
-    return operations.start(world, request, RESTORE, "RESTORE_VOLUME", source, arguments)
+    if versions.engine(found["databaseVersion"]) != versions.engine(resource["databaseVersion"]):
+        raise invalid("The source and target instances are incompatible.")
+    if not should_run(resource):
+        raise work.wrong_state()
+    arguments = {**run, "target": resource["name"]}
+    return operations.start(world, request, RESTORE, "RESTORE_VOLUME", resource["name"], arguments)
 
 
 def _find(world: World, request: Request) -> Body:
@@ -121,66 +146,52 @@ def _shown(request: Request, body: Body) -> dict[str, Any]:
     return {**body, "selfLink": f"{link}/backupRuns/{body['id']}"}
 
 
-def _folder(where: Cluster, identity: str) -> Path:
-    return where.top / "backups" / f"{where.project}.{where.name}" / identity
+def _mark(world: World, arguments: Mapping[str, Any], fields: Mapping[str, Any]) -> None:
+    world.store.update(KIND, _full(arguments), lambda body: {**body, **fields})
 
 
-def _running(world: World, arguments: Mapping[str, Any]) -> Cluster:
-    where = engine_of(world).databases.running(arguments["project"], arguments["name"])
-    if where is None:
-        raise work.not_running()
+def _failure(world: World, error: ApiError) -> dict[str, Any]:
+    entry = {"kind": "sql#operationError", "code": error.reason, "message": error.message}
+    return {"status": "FAILED", "endTime": world.now(), "error": entry}
+
+
+def _running(world: World, project: str, name: str) -> Cluster | None:
+    """The PostgreSQL of an instance; None where there is none to have. Raises ApiError where it does not run."""
+    where = engine_of(world).databases.running(project, name)
+    if where is None and has_database(instances.stored(world, project, name)["resource"]):
+        raise work.wrong_state()
     return where
 
 
-def _names(where: Cluster) -> list[str]:
-    sql = "SELECT datname FROM pg_database WHERE NOT datistemplate AND datname <> 'cloudsqladmin' ORDER BY datname"
-    return [row[0] for row in postgres.run_sql(where, sql)]
-
-
 def _backup_work(world: World, arguments: Mapping[str, Any]) -> None:
-    def mark(fields: Mapping[str, Any]) -> None:
-        world.store.update(KIND, _full(arguments), lambda body: {**body, **fields})
-
-    mark({"status": "RUNNING", "startTime": world.now()})
+    _mark(world, arguments, {"status": "RUNNING", "startTime": world.now()})
     try:
-        where = _running(world, arguments)
-        folder = _folder(where, arguments["id"])
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        for number, name in enumerate(_names(where)):
-            (folder / f"{number}.name").write_text(name)
-            postgres.dump(where, name, folder / f"{number}.dump")
+        where = _running(world, arguments["project"], arguments["name"])
+        if where is not None:
+            copies.save(where, copies.folder(where, arguments["id"]))
     except SandboxError as error:
-        mark({"status": "FAILED", "endTime": world.now()})
-        raise ApiError(500, str(error), reason="INTERNAL_ERROR") from error
-    mark({"status": "SUCCESSFUL", "endTime": world.now()})
+        failed = ApiError(500, str(error), reason=operations.INTERNAL)
+        _mark(world, arguments, _failure(world, failed))
+        raise failed from error
+    _mark(world, arguments, {"status": "SUCCESSFUL", "endTime": world.now()})
 
 
 def _restore_work(world: World, arguments: Mapping[str, Any]) -> None:
-    where = _running(world, arguments)
-    saved = {
-        file.read_text(): file.with_suffix(".dump")
-        for file in sorted(_folder(where, arguments["id"]).glob("*.name"))
-    }
+    target = _running(world, arguments["project"], arguments["target"])
+    if target is None:
+        return
+    source = instances.stored(world, arguments["project"], arguments["name"])["resource"]
+    databases = engine_of(world).databases
+    where = databases.cluster(arguments["project"], source["region"], arguments["name"])
     try:
-        for name in _names(where):
-            if name != "postgres":
-                postgres.run_sql(where, f"DROP DATABASE {identifier(name)} WITH (FORCE)")
-        for name, file in saved.items():
-            if name != "postgres":
-                postgres.run_sql(where, f"CREATE DATABASE {identifier(name)} OWNER cloudsqlsuperuser")
-            else:
-                postgres.run_sql(where, _DISCONNECT)
-            postgres.restore(where, name, file)
+        copies.load(target, copies.folder(where, arguments["id"]))
     except (SandboxError, postgres.PostgresError) as error:
-        raise ApiError(500, str(error), reason="INTERNAL_ERROR") from error
+        raise ApiError(500, str(error), reason=operations.INTERNAL) from error
 
 
 def _delete_work(world: World, arguments: Mapping[str, Any]) -> None:
-    stored = world.store.get("sqladmin.instance", work.stored_name(arguments["project"], arguments["name"]))
-    if stored is not None:
-        databases = engine_of(world).databases
-        where = databases.cluster(arguments["project"], stored["resource"]["region"], arguments["name"])
-        shutil.rmtree(_folder(where, arguments["id"]), ignore_errors=True)
+    resource = instances.stored(world, arguments["project"], arguments["name"])["resource"]
+    where = engine_of(world).databases.cluster(arguments["project"], resource["region"], arguments["name"])
+    copies.remove(copies.folder(where, arguments["id"]))
     if world.store.get(KIND, _full(arguments)) is not None:
         world.store.delete(KIND, _full(arguments))

@@ -1,78 +1,94 @@
 """Cloud SQL instances: made, changed one operation at a time, restarted, deleted."""
 
-import hashlib
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final, cast
 
 from reconciler.sandbox.errors import ApiError, SandboxError
 from reconciler.sandbox.paging import page
-from reconciler.sandbox.runtime.databases import INSTANCE, should_run
+from reconciler.sandbox.runtime.databases import INSTANCE, has_database, should_run
 from reconciler.sandbox.runtime.engine import engine_of
+from reconciler.sandbox.services import sqladmin_networks as networks
+from reconciler.sandbox.services import sqladmin_new as new
 from reconciler.sandbox.services import sqladmin_operations as operations
+from reconciler.sandbox.services import sqladmin_replicas as replicas
 from reconciler.sandbox.services import sqladmin_settings as rules
-from reconciler.sandbox.services.sqladmin_regions import REGIONS
+from reconciler.sandbox.services import sqladmin_versions as versions
+from reconciler.sandbox.services.sqladmin_defaults import About, completed, merged
 from reconciler.sandbox.services.sqladmin_settings import invalid
 from reconciler.sandbox.services.sqladmin_work import (
     CREATE,
     DELETE,
-    MAINTENANCE,
+    DELETED,
     RESTART,
     UPDATE,
-    etag,
     missing,
-    not_running,
     set_fields,
     stored_name,
+    wrong_state,
 )
 from reconciler.sandbox.store import Body, Exists
 from reconciler.sandbox.world import Request, World
 
-_NAME: Final = re.compile(r"[a-z](?:[a-z0-9-]*[a-z0-9])?")
 _IMMUTABLE: Final = ("name", "region", "project", "instanceType", "connectionName", "backendType")
+_TAKEN: Final = (
+    "The Cloud SQL instance already exists. When you delete an instance, you can't reuse the name of the deleted "
+    "instance until one week from the deletion date."
+)
 
 
 def find(world: World, request: Request) -> Body:
     """The stored record of the instance that the request names. Raises ApiError 404."""
-    stored = world.store.get(INSTANCE, stored_name(request.project, str(request.params["instance"])))
-    if stored is None:
+    return stored(world, request.project, str(request.params["instance"]))
+
+
+def stored(world: World, project: str, name: str) -> Body:
+    """The stored record of an instance. Raises ApiError 404."""
+    found = world.store.get(INSTANCE, stored_name(project, name))
+    if found is None:
         raise missing()
-    return stored
+    return found
 
 
 def insert(world: World, request: Request) -> dict[str, Any]:
     """instances.insert."""
-    body = request.body
-    name = str(body.get("name", ""))
-    _check_name(request.project, name)
-    version = str(body.get("databaseVersion", ""))
-    rules.version_number(version)
-    region = str(body.get("region", "us-central1"))
-    if region not in REGIONS:
-        raise invalid(f"Invalid region ({region}).")
-    if not body.get("settings", {}).get("tier"):
-        raise ApiError(400, "Missing parameter: tier.", reason="required")
-    if body.get("masterInstanceName"):
-        raise ApiError(400, "The sandbox does not emulate replicas.", reason="sandboxNotEmulated")
-    rules.check_sent(body["settings"])
-    settings = rules.completed(body["settings"], name, version, f"{region}-a")
-    _check_settings(world, request.project, name, settings)
-    try:
-        engine_of(world).databases.cluster(request.project, region, name)
-    except SandboxError as error:
-        raise invalid(f"{error} {error.way_out}") from error
-    resource = _new(world, request, name, region, version, settings)
+    resource = new.resource(world, request)
+    check_settings(world, resource)
+    kind = "CREATE_REPLICA" if resource["instanceType"] == replicas.TYPE else "CREATE"
+    if has_database(resource) and (password := request.body.get("rootPassword")):
+        engine_of(world).remember_password(stored_name(request.project, resource["name"]), password)
+    return begin(world, request, resource, CREATE, kind, {})
+
+
+def begin(
+    world: World, request: Request, resource: Body, work: str, kind: str, arguments: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Keep a new instance, and start the operation that makes it. Raises ApiError 409 for a name that is taken."""
+    name = resource["name"]
+    _check_name_free(world, request.project, name)
+    if has_database(resource):
+        try:
+            engine_of(world).databases.cluster(request.project, resource["region"], name)
+        except SandboxError as error:
+            raise invalid(f"{error} {error.way_out}") from error
     with world.store.transaction():
         try:
             world.store.create(INSTANCE, stored_name(request.project, name), {"resource": resource})
         except Exists as error:
-            text = "The Cloud SQL instance already exists."
-            raise ApiError(409, text, reason="instanceAlreadyExists") from error
-        arguments = {"project": request.project, "name": name}
-        started = operations.start(world, request, CREATE, "CREATE", name, arguments)
-    if body.get("rootPassword"):
-        engine_of(world).remember_root_password(request.project, name, body["rootPassword"])
-    return started
+            raise ApiError(409, _TAKEN, reason="instanceAlreadyExists") from error
+        whole = {"project": request.project, "name": name, **arguments}
+        return operations.start(world, request, work, kind, name, whole)
+
+
+def _check_name_free(world: World, project: str, name: str) -> None:
+    # Google's page "Delete instances" says that a name can be used again at once; people still meet this refusal.
+    gone = world.store.get(DELETED, stored_name(project, name))
+    stays = world.conditions.propagation("names")
+    if gone is not None and stays:
+        since = world.clock() - datetime.fromisoformat(gone["time"])
+        if since.total_seconds() < stays:
+            raise ApiError(409, _TAKEN, reason="instanceAlreadyExists")
 
 
 def get(world: World, request: Request) -> dict[str, Any]:
@@ -84,9 +100,9 @@ def listing(world: World, request: Request) -> dict[str, Any]:
     """instances.list, with filters of the form field:value or field=value, joined by AND."""
     wanted = str(request.params.get("filter", ""))
     items = [
-        (name, shown(stored["resource"], request))
-        for name, stored in world.store.list(INSTANCE, f"projects/{request.project}/instances/")
-        if _matches(stored["resource"], wanted)
+        (name, shown(found["resource"], request))
+        for name, found in world.store.list(INSTANCE, f"projects/{request.project}/instances/")
+        if _matches(found["resource"], wanted)
     ]
     values, token = page(items, request.params, default=500, most=1000, size="maxResults")
     answer: dict[str, Any] = {"kind": "sql#instancesList", **({"items": values} if values else {})}
@@ -97,9 +113,9 @@ def patch(world: World, request: Request) -> dict[str, Any]:
     """instances.patch: what is sent is merged into what is there."""
     current = find(world, request)["resource"]
     sent = request.body.get("settings", {})
-    rules.check_sent(sent, current["settings"]["ipConfiguration"]["sslMode"])
-    settings = rules.merged(current["settings"], sent)
-    return _change(world, request, current, settings)
+    mode = current["settings"]["ipConfiguration"]["sslMode"]
+    rules.check_sent(sent, versions.engine(current["databaseVersion"]), mode)
+    return _change(world, request, current, merged(current["settings"], sent))
 
 
 def update(world: World, request: Request) -> dict[str, Any]:
@@ -108,12 +124,13 @@ def update(world: World, request: Request) -> dict[str, Any]:
     sent = dict(request.body.get("settings", {}))
     if "settingsVersion" not in sent:
         raise ApiError(400, "Missing parameter: settings.settingsVersion.", reason="required")
-    rules.check_sent(sent)
-    sent.setdefault("tier", current["settings"]["tier"])
-    sent.setdefault("edition", current["settings"]["edition"])
-    zone = current["gceZone"]
-    settings = rules.completed(sent, current["name"], current["databaseVersion"], zone)
-    return _change(world, request, current, settings)
+    rules.check_sent(sent, versions.engine(current["databaseVersion"]))
+    # What has no default, or none that could be gone back to.
+    for field in ("tier", "edition", "dataDiskSizeGb", "dataDiskType"):
+        sent.setdefault(field, current["settings"][field])
+    if private := current["settings"]["ipConfiguration"].get("privateNetwork"):
+        sent["ipConfiguration"] = {"privateNetwork": private, **sent.get("ipConfiguration", {})}
+    return _change(world, request, current, sent)
 
 
 def delete(world: World, request: Request) -> dict[str, Any]:
@@ -126,7 +143,8 @@ def delete(world: World, request: Request) -> dict[str, Any]:
             "protection, update the instance settings with deletionProtectionEnabled set to false.",
             reason="invalidRequest",
         )
-    arguments = {"project": request.project, "name": resource["name"]}
+    replicas.check_no_replicas(resource)
+    arguments = {"project": request.project, "name": resource["name"], "state": resource["state"]}
     with world.store.transaction():
         started = operations.start(world, request, DELETE, "DELETE", resource["name"], arguments)
         set_fields(world, arguments, {"state": "PENDING_DELETE"})
@@ -137,7 +155,7 @@ def restart(world: World, request: Request) -> dict[str, Any]:
     """instances.restart."""
     resource = find(world, request)["resource"]
     if not should_run(resource):
-        raise not_running()
+        raise wrong_state()
     arguments = {"project": request.project, "name": resource["name"]}
     return operations.start(world, request, RESTART, "RESTART", resource["name"], arguments)
 
@@ -148,90 +166,59 @@ def shown(resource: Mapping[str, Any], request: Request) -> dict[str, Any]:
     return {**resource, "selfLink": link}
 
 
-def _check_name(project: str, name: str) -> None:
-    if not _NAME.fullmatch(name) or len(f"{project}:{name}") > 98:
-        raise invalid(f"Invalid instance name ({name}).")
+def check_settings(world: World, resource: Body, before: Body | None = None) -> None:
+    """Raise ApiError where the settings break a rule, or a policy that *before* did not break yet."""
+    settings, project = resource["settings"], resource["project"]
+    network: Mapping[str, Any] = settings["ipConfiguration"]
+    had: Mapping[str, Any] = before["settings"]["ipConfiguration"] if before else {}
+    if resource["instanceType"] == replicas.TYPE:
+        rules.check_network(network)
+    else:
+        rules.check(settings, about(world, resource), engine_of(world).databases.flags())
+    networks.check_policies(world, project, network, had)
+    if network.get("privateNetwork") != had.get("privateNetwork"):
+        networks.check_peering(world, project, resource["name"], network)
 
 
-def _check_settings(world: World, project: str, name: str, settings: Mapping[str, Any]) -> None:
-    rules.check(settings, engine_of(world).databases.flags())
-    if settings["ipConfiguration"].get("privateNetwork"):
-        # Nothing here makes the peering that a private address needs, so it is missing.
-        raise invalid(
-            f"Incorrect Service Networking config for instance: {project}:{name}:NETWORK_NOT_PEERED."
-        )
+def about(world: World, resource: Mapping[str, Any]) -> About:
+    """What the defaults of an instance depend on, today."""
+    zone = resource["gceZone"]
+    return About(resource["name"], resource["databaseVersion"], zone, world.now()[:10])
 
 
 def _change(world: World, request: Request, current: Body, settings: dict[str, Any]) -> dict[str, Any]:
+    if current["state"] == "FAILED":
+        raise wrong_state()
     for field in _IMMUTABLE:
         if field in request.body and request.body[field] != current[field]:
             raise invalid(f"{field} cannot be updated.")
-    sent = request.body.get("settings", {})
-    if (
-        str(sent.get("settingsVersion", "") or current["settings"]["settingsVersion"])
-        != current["settings"]["settingsVersion"]
-    ):
+    wanted = str(request.body.get("settings", {}).get("settingsVersion", ""))
+    now = current["settings"]["settingsVersion"]
+    if wanted not in ("", now):
         raise ApiError(412, "Condition does not match.", reason="staleData")
-    if int(settings["dataDiskSizeGb"]) < int(current["settings"]["dataDiskSizeGb"]):
+    fields = new.upgraded(world, request.body, current)
+    after = {**current, **fields}
+    after["settings"] = completed(settings, about(world, after)) | {"settingsVersion": now}
+    _check_change(current, after)
+    check_settings(world, after, current)
+    arguments = {"project": request.project, "name": current["name"]}
+    whole = {**arguments, "settings": after["settings"], "fields": fields}
+    return operations.start(world, request, UPDATE, "UPDATE", current["name"], whole)
+
+
+def _check_change(current: Body, after: Body) -> None:
+    old, settings = current["settings"], after["settings"]
+    if int(settings["dataDiskSizeGb"]) < int(old["dataDiskSizeGb"]):
         raise invalid("The disk size cannot be decreased.")
-    if settings["dataDiskType"] != current["settings"]["dataDiskType"]:
+    if settings["dataDiskType"] != old["dataDiskType"]:
         raise invalid("The disk type cannot be updated.")
-    version = _new_version(request, current)
-    settings = rules.completed(settings, current["name"], version, current["gceZone"])
-    settings["settingsVersion"] = current["settings"]["settingsVersion"]
-    _check_settings(world, request.project, current["name"], settings)
-    arguments = {
-        "project": request.project,
-        "name": current["name"],
-        "settings": settings,
-        "version": version,
-    }
-    return operations.start(world, request, UPDATE, "UPDATE", current["name"], arguments)
-
-
-def _new_version(request: Request, current: Body) -> str:
-    version = str(request.body.get("databaseVersion", current["databaseVersion"]))
-    if rules.version_number(version) < rules.version_number(current["databaseVersion"]):
-        raise invalid(f"Cannot change the database version from {current['databaseVersion']} to {version}.")
-    return version
-
-
-def _new(
-    world: World, request: Request, name: str, region: str, version: str, settings: dict[str, Any]
-) -> Body:
-    known = world.projects.get(request.project)
-    agent = f"p{known.number if known else ''}"
-    digest = hashlib.sha256(f"{request.project}:{name}".encode()).hexdigest()
-    zone = settings["locationPreference"]["zone"]
-    resource: Body = {
-        "kind": "sql#instance",
-        "backendType": "SECOND_GEN",
-        "connectionName": f"{request.project}:{region}:{name}",
-        "createTime": world.now(),
-        "databaseInstalledVersion": version,
-        "databaseVersion": version,
-        "gceZone": zone,
-        "geminiConfig": {
-            "activeQueryEnabled": False,
-            "entitled": False,
-            "googleVacuumMgmtEnabled": False,
-            "indexAdvisorEnabled": False,
-            "oomSessionCancelEnabled": True,
-        },
-        "includeReplicasForMajorVersionUpgrade": False,
-        "instanceType": "CLOUD_SQL_INSTANCE",
-        "maintenanceVersion": f"{version}.{MAINTENANCE}",
-        "name": name,
-        "project": request.project,
-        "region": region,
-        "satisfiesPzi": False,
-        "serviceAccountEmailAddress": f"{agent}-{digest[:6]}@gcp-sa-cloud-sql.iam.gserviceaccount.com",
-        "settings": settings,
-        "sqlNetworkArchitecture": "NEW_NETWORK_ARCHITECTURE",
-        "state": "PENDING_CREATE",
-    }
-    resource["etag"] = etag(settings)
-    return resource
+    was_private = old["ipConfiguration"].get("privateNetwork")
+    if was_private and not settings["ipConfiguration"].get("privateNetwork"):
+        raise invalid("The private network of an instance cannot be removed.")
+    maintained = after["maintenanceVersion"] != current["maintenanceVersion"]
+    if maintained and after["databaseVersion"] == current["databaseVersion"] and settings != old:
+        text = "Upgrading maintenance version and changing other fields at the same time is not allowed."
+        raise invalid(text)
 
 
 def _matches(resource: Mapping[str, Any], wanted: str) -> bool:

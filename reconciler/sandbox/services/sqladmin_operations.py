@@ -15,6 +15,15 @@ _ROOT: Final = {
 }
 
 
+INTERNAL: Final = "INTERNAL_ERROR"
+"""The code of an operation that failed on the service's side."""
+
+
+def lock(project: str, instance: str) -> str:
+    """What only one operation at a time can hold."""
+    return f"sqladmin/{project}/{instance}"
+
+
 def instance_link(version: str, project: str, instance: str) -> str:
     """The selfLink of an instance."""
     return f"{_ROOT[version]}/{project}/instances/{instance}"
@@ -27,32 +36,19 @@ def start(
     operation_type: str,
     instance: str,
     arguments: Mapping[str, Any],
+    context: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Start an operation on an instance; 409 where another one is under way."""
+    """Start an operation on an instance; 409 where another one is under way. *context*: further fields it shows."""
     name = str(uuid.uuid4())
-    wire = {**_wire(world, request, operation_type, instance), "name": name}
+    wire = {**_wire(world, request, operation_type, instance), **(context or {}), "name": name}
     full = f"projects/{request.project}/operations/{name}"
     try:
         started = world.operations.start(
-            kind, full, arguments, shape="sql", wire=wire, lock=f"sqladmin/{request.project}/{instance}"
+            kind, full, arguments, shape="sql", wire=wire, lock=lock(request.project, instance)
         )
     except Busy as busy:
         raise in_progress() from busy
     return shown(started, request)
-
-
-def start_and_wait(
-    world: World,
-    request: Request,
-    kind: str,
-    operation_type: str,
-    instance: str,
-    arguments: Mapping[str, Any],
-) -> dict[str, Any]:
-    """Start an operation that is over at once, and show it done, as the real API does for users and databases."""
-    started = start(world, request, kind, operation_type, instance, arguments)
-    done = world.operations.wait(f"projects/{request.project}/operations/{started['name']}", 20)
-    return shown(done or started, request)
 
 
 def in_progress() -> ApiError:

@@ -1,4 +1,4 @@
-"""What the operations on Cloud SQL instances do to the PostgreSQL that stands behind each."""
+"""What the operations on Cloud SQL instances do: to the record, and to the PostgreSQL that stands behind it."""
 
 import hashlib
 from collections.abc import Mapping
@@ -6,9 +6,15 @@ from typing import Any, Final
 
 from reconciler.sandbox.errors import ApiError, SandboxError
 from reconciler.sandbox.runtime import postgres
-from reconciler.sandbox.runtime.databases import INSTANCE, should_run
+from reconciler.sandbox.runtime.databases import INSTANCE, has_database, should_run
 from reconciler.sandbox.runtime.engine import engine_of
+from reconciler.sandbox.runtime.postgres import Cluster
+from reconciler.sandbox.services import sqladmin_copies as copies
+from reconciler.sandbox.services import sqladmin_networks as networks
+from reconciler.sandbox.services import sqladmin_records as records
+from reconciler.sandbox.services import sqladmin_replicas as replicas
 from reconciler.sandbox.services import sqladmin_settings as rules
+from reconciler.sandbox.services import sqladmin_versions as versions
 from reconciler.sandbox.store import Body
 from reconciler.sandbox.world import World
 
@@ -16,15 +22,25 @@ CREATE: Final = "sqladmin.create"
 UPDATE: Final = "sqladmin.update"
 DELETE: Final = "sqladmin.delete"
 RESTART: Final = "sqladmin.restart"
-MAINTENANCE: Final = "R20260108.01_01"
+DELETED: Final = "sqladmin.deleted"
+"""The store's kind of a name that a deleted instance had: {"time"}."""
 
 
 def register(world: World) -> None:
-    """Say what the operations on instances do."""
-    world.operations.register(CREATE, lambda arguments, _: _create_work(world, arguments))
-    world.operations.register(UPDATE, lambda arguments, _: _update_work(world, arguments))
-    world.operations.register(DELETE, lambda arguments, _: _delete_work(world, arguments))
-    world.operations.register(RESTART, lambda arguments, _: _restart_work(world, arguments))
+    """Say what the operations on instances do, and what is left where Google fails one of them."""
+    operations = world.operations
+    operations.register(
+        CREATE,
+        lambda arguments, _: _create_work(world, arguments),
+        lambda arguments, _: failed(world, arguments),
+    )
+    operations.register(UPDATE, lambda arguments, _: _update_work(world, arguments))
+    operations.register(RESTART, lambda arguments, _: _restart_work(world, arguments))
+    operations.register(
+        DELETE,
+        lambda arguments, _: _delete_work(world, arguments),
+        lambda arguments, _: _keep(world, arguments),
+    )
 
 
 def stored_name(project: str, instance: str) -> str:
@@ -37,10 +53,10 @@ def missing() -> ApiError:
     return ApiError(404, "The Cloud SQL instance does not exist.", reason="instanceDoesNotExist")
 
 
-def not_running() -> ApiError:
-    """The error for what needs a running instance."""
+def wrong_state() -> ApiError:
+    """The error for what an instance cannot do as it is."""
     text = "The instance or operation is not in an appropriate state to handle the request."
-    return ApiError(400, f"Invalid request: {text}", reason="invalidState")
+    return ApiError(409, text, reason="invalidState")
 
 
 def etag(settings: Mapping[str, Any]) -> str:
@@ -49,14 +65,25 @@ def etag(settings: Mapping[str, Any]) -> str:
 
 
 def set_fields(world: World, arguments: Mapping[str, Any], fields: Mapping[str, Any]) -> Body:
-    """Change fields of the stored instance that `arguments` name by project and name."""
+    """Change fields of the stored instance that `arguments` name by project and name; None takes one away."""
 
     def change(stored: Body) -> Body:
-        return {**stored, "resource": {**stored["resource"], **fields}}
+        whole = {**stored["resource"], **fields}
+        return {**stored, "resource": {key: value for key, value in whole.items() if value is not None}}
 
     return world.store.update(INSTANCE, stored_name(arguments["project"], arguments["name"]), change)[
         "resource"
     ]
+
+
+def failed(world: World, arguments: Mapping[str, Any]) -> None:
+    """An instance that could not be made stays, as FAILED, until somebody deletes it."""
+    if world.store.get(INSTANCE, stored_name(arguments["project"], arguments["name"])) is not None:
+        set_fields(world, arguments, {"state": "FAILED"})
+
+
+def _keep(world: World, arguments: Mapping[str, Any]) -> None:
+    set_fields(world, arguments, {"state": arguments["state"]})
 
 
 def _create_work(world: World, arguments: Mapping[str, Any]) -> None:
@@ -65,42 +92,58 @@ def _create_work(world: World, arguments: Mapping[str, Any]) -> None:
     if stored is None:
         return
     resource = stored["resource"]
+    if has_database(resource):
+        try:
+            make_database(world, resource)
+        except SandboxError as error:
+            failed(world, arguments)
+            raise ApiError(500, f"{error} {error.way_out}".strip(), reason="INTERNAL_ERROR") from error
+    with world.store.transaction():
+        set_fields(world, arguments, {"state": "RUNNABLE", **made(world, resource)})
+        records.first_users(world, resource)
+        replicas.announce(world, resource)
+
+
+def make_database(world: World, resource: Mapping[str, Any]) -> Cluster:
+    """The PostgreSQL of a new instance, with its root password set; stopped where it should not run."""
+    project, name = resource["project"], resource["name"]
     databases = engine_of(world).databases
     where = databases.cluster(project, resource["region"], name)
-    try:
-        with databases.lock(project, name):
-            wanted = rules.version_number(resource["databaseVersion"])
-            found = postgres.create(where, rules.postgres_settings(resource["settings"]), wanted)
-            if password := engine_of(world).forget_root_password(project, name):
-                postgres.run_sql(where, f"ALTER ROLE postgres PASSWORD {postgres.literal(password)}")
-            if resource["settings"]["activationPolicy"] != "ALWAYS":
-                postgres.stop(where)
-    except SandboxError as error:
-        set_fields(world, arguments, {"state": "FAILED"})
-        raise ApiError(500, f"{error} {error.way_out}".strip(), reason="INTERNAL_ERROR") from error
+    wanted = versions.postgres_major(resource["databaseVersion"])
+    with databases.lock(project, name):
+        found = postgres.create(where, rules.postgres_settings(resource["settings"]), wanted)
+        if password := engine_of(world).forget_password(stored_name(project, name)):
+            postgres.run_sql(where, f"ALTER ROLE postgres PASSWORD {postgres.literal(password)}")
+        if resource["settings"]["activationPolicy"] != "ALWAYS":
+            postgres.stop(where)
     if found.major != wanted:
         version = resource["databaseVersion"]
         note = f"note: the instance is {version}; PostgreSQL {found.version} of this machine serves it\n"
         with where.log.open("a") as log:
             log.write(note)
-    set_fields(world, arguments, {"state": "RUNNABLE", **_addresses(world, resource)})
+    return where
 
 
-def _addresses(world: World, resource: Mapping[str, Any]) -> dict[str, Any]:
-    digest = hashlib.sha256(resource["connectionName"].encode()).digest()
-    fields: dict[str, Any] = {}
-    if resource["settings"]["ipConfiguration"].get("ipv4Enabled"):
-        # 198.51.100.0/24 and 203.0.113.0/24 are reserved for examples: nobody can be reached there by mistake.
-        primary, outgoing = f"203.0.113.{digest[0]}", f"198.51.100.{digest[1]}"
-        fields["ipAddresses"] = [
-            {"ipAddress": primary, "type": "PRIMARY"},
-            {"ipAddress": outgoing, "type": "OUTGOING"},
-        ]
+def made(world: World, resource: Mapping[str, Any]) -> dict[str, Any]:
+    """What an instance shows once it is up."""
+    fields: dict[str, Any] = {
+        "ipAddresses": networks.addresses(resource) or None,
+        "satisfiesPzi": True,
+        "serverCaCert": resource.get("serverCaCert") or _certificate(world, resource),
+        "upgradableDatabaseVersions": versions.upgradable(
+            resource["databaseVersion"], resource["databaseInstalledVersion"], world.now()[:10]
+        )
+        or None,
+        "failoverReplica": None,
+        "secondaryGceZone": None,
+    }
     if resource["settings"]["availabilityType"] == "REGIONAL":
-        fields["secondaryGceZone"] = f"{resource['region']}-b"
+        preference: Mapping[str, Any] = resource["settings"]["locationPreference"]
+        fields["secondaryGceZone"] = preference.get("secondaryZone", f"{resource['region']}-b")
         fields["failoverReplica"] = {"available": True}
-    if "serverCaCert" not in resource:
-        fields["serverCaCert"] = _certificate(world, resource)
+    if key := resource.get("diskEncryptionConfiguration", {}).get("kmsKeyName"):
+        kind = "sql#diskEncryptionStatus"
+        fields["diskEncryptionStatus"] = {"kind": kind, "kmsKeyVersionName": f"{key}/cryptoKeyVersions/1"}
     return fields
 
 
@@ -119,49 +162,61 @@ def _certificate(world: World, resource: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _update_work(world: World, arguments: Mapping[str, Any]) -> None:
-    project, name, settings = arguments["project"], arguments["name"], arguments["settings"]
-    stored = world.store.get(INSTANCE, stored_name(project, name))
+    stored = world.store.get(INSTANCE, stored_name(arguments["project"], arguments["name"]))
     if stored is None:
         raise missing()
     before = stored["resource"]
+    after = {**before, **arguments["fields"], "settings": arguments["settings"]}
+    if has_database(before):
+        _reconfigure(world, before, after)
+    version = str(int(before["settings"]["settingsVersion"]) + 1)
+    settings: dict[str, Any] = {**arguments["settings"], "settingsVersion": version}
+    fields: dict[str, Any] = {**arguments["fields"], "settings": settings, "etag": etag(settings)}
+    fields["gceZone"] = settings["locationPreference"].get("zone", before["gceZone"])
+    set_fields(world, arguments, fields | made(world, after))
+
+
+def _reconfigure(world: World, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+    """Give PostgreSQL its new settings; with a restart where Cloud SQL needs one."""
     databases = engine_of(world).databases
-    where = databases.cluster(project, before["region"], name)
-    old, new = rules.postgres_settings(before["settings"]), rules.postgres_settings(settings)
-    restarts = (
-        old != new
-        or before["settings"]["tier"] != settings["tier"]
-        or before["databaseVersion"] != arguments["version"]
-    )
-    after = {**before, "settings": settings}
-    with databases.lock(project, name):
+    where = databases.cluster(before["project"], before["region"], before["name"])
+    old, new = rules.postgres_settings(before["settings"]), rules.postgres_settings(after["settings"])
+    with databases.lock(before["project"], before["name"]):
         try:
             postgres.configure(where, new)
             if not should_run(after):
                 postgres.stop(where)
-            elif restarts:
+            elif _restarts(world, before, after):
                 postgres.restart(where)
-            else:
+            elif not postgres.running(where):
                 postgres.start(where)
+            elif old != new:
+                postgres.run_sql(where, "SELECT pg_reload_conf()")
         except SandboxError as error:
             postgres.configure(where, old)
+            if should_run(before):
+                postgres.start(where)
             raise ApiError(500, f"{error}", reason="INTERNAL_ERROR") from error
-    settings = {**settings, "settingsVersion": str(int(before["settings"]["settingsVersion"]) + 1)}
-    version = arguments["version"]
-    fields: dict[str, Any] = {"settings": settings, "databaseVersion": version, "etag": etag(settings)}
-    if version != before["databaseVersion"]:
-        fields |= {"databaseInstalledVersion": version, "maintenanceVersion": f"{version}.{MAINTENANCE}"}
-    fields |= _addresses(world, after)
-    set_fields(world, arguments, fields)
+
+
+def _restarts(world: World, before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    if before["databaseVersion"] != after["databaseVersion"]:
+        return True
+    if before["settings"]["tier"] != after["settings"]["tier"]:
+        return True
+    old, new = rules.postgres_settings(before["settings"]), rules.postgres_settings(after["settings"])
+    changed = {name for name in (*old, *new) if old.get(name) != new.get(name)}
+    known = engine_of(world).databases.flags()
+    return any(name not in known or known[name].restarts for name in changed)
 
 
 def _restart_work(world: World, arguments: Mapping[str, Any]) -> None:
     project, name = arguments["project"], arguments["name"]
     databases = engine_of(world).databases
     where = databases.running(project, name)
-    if where is None:
-        raise not_running()
-    with databases.lock(project, name):
-        postgres.restart(where)
+    if where is not None:
+        with databases.lock(project, name):
+            postgres.restart(where)
 
 
 def _delete_work(world: World, arguments: Mapping[str, Any]) -> None:
@@ -169,11 +224,17 @@ def _delete_work(world: World, arguments: Mapping[str, Any]) -> None:
     stored = world.store.get(INSTANCE, stored_name(project, name))
     if stored is None:
         return
-    databases = engine_of(world).databases
-    with databases.lock(project, name):
-        postgres.destroy(databases.cluster(project, stored["resource"]["region"], name))
+    resource, own = stored["resource"], stored_name(project, name)
+    if has_database(resource):
+        databases = engine_of(world).databases
+        with databases.lock(project, name):
+            where = databases.cluster(project, resource["region"], name)
+            postgres.destroy(where)
+            copies.forget(where)
     with world.store.transaction():
-        for kind in ("sqladmin.instance", "sqladmin.database", "sqladmin.user", "sqladmin.backupRun"):
-            for found, _ in world.store.list(kind, stored_name(project, name)):
-                if found == stored_name(project, name) or found.startswith(stored_name(project, name) + "/"):
+        for kind in (INSTANCE, *records.KINDS, "sqladmin.backupRun"):
+            for found, _ in world.store.list(kind, own):
+                if found == own or found.startswith(f"{own}/"):
                     world.store.delete(kind, found)
+        replicas.withdraw(world, resource)
+        world.store.put(DELETED, own, {"time": world.now()})

@@ -93,11 +93,12 @@ def test_the_server_fills_in_the_recorded_defaults(made: Cloud) -> None:
         "replicationLagMaxSeconds": 31536000,
         "storageAutoResize": True,
         "storageAutoResizeLimit": "0",
-        "locationPreference": {"kind": "sql#locationPreference", "zone": f"{REGION}-a"},
+        "locationPreference": {"kind": "sql#locationPreference", "zone": f"{REGION}-c"},
         "ipConfiguration": {
             "ipv4Enabled": True,
             "authorizedNetworks": [],
             "requireSsl": False,
+            "serverCertificateRotationMode": "SERVER_CERTIFICATE_ROTATION_MODE_UNSPECIFIED",
             "sslMode": "ALLOW_UNENCRYPTED_AND_ENCRYPTED",
         },
     }
@@ -211,7 +212,6 @@ def test_activation_policy_never_stops_it(made: Cloud, running: Running) -> None
     [
         (_body(name="Db"), "Invalid instance name (Db)"),
         (_body(name="d" * 97), "Invalid instance name"),
-        ({**_body(), "databaseVersion": "MYSQL_8_0"}, "does not emulate MYSQL_8_0"),
         ({**_body(), "region": "paris"}, "Invalid region"),
         ({**_body(), "region": "europe-west7"}, "Invalid region (europe-west7)"),
         (_body(ipConfiguration={"sslMode": "ENCRYPTED_ONLY", "requireSsl": True}), "requireSsl to be false"),
