@@ -25,7 +25,7 @@ class Databases:
         self._flags: Mapping[str, Flag] | None = None
 
     def cluster(self, project: str, region: str, name: str) -> Cluster:
-        """The cluster of an instance, running or not. Raises SandboxError for a socket path too long."""
+        """The cluster of an instance, running or not."""
         return postgres.cluster(self._world.home, project, region, name)
 
     def lock(self, project: str, name: str) -> threading.RLock:

@@ -38,15 +38,12 @@ def run_folder(home: Path) -> Path:
 def socket_folder(home: Path, connection_name: str) -> Path:
     """The folder of a PostgreSQL's socket, for the connection name PROJECT:REGION:INSTANCE.
 
-    Raises SandboxError where the path would not fit into a socket address, here or as a revision sees it.
+    A long name's folder has a short one: the path has to fit into a socket address, here and as a revision sees it.
+    A revision that mounts such an instance has the long path, and cannot connect by it, as on Cloud Run.
     """
     folder = run_folder(home) / "sql" / connection_name
-    length = len(os.fsencode(folder / SOCKET_NAME)) + _VIEW_IS_LONGER
-    if length > SOCKET_PATH_LIMIT:
-        raise SandboxError(
-            f"The socket path {folder / SOCKET_NAME} is {length - SOCKET_PATH_LIMIT} bytes too long.",
-            "Shorten the instance name, or give the sandbox a shorter --home.",
-        )
+    if len(os.fsencode(folder / SOCKET_NAME)) + _VIEW_IS_LONGER > SOCKET_PATH_LIMIT:
+        folder = folder.with_name(hashlib.sha256(connection_name.encode()).hexdigest()[:12])
     folder.parent.mkdir(parents=True, exist_ok=True)
     folder.parent.chmod(0o711)
     return folder

@@ -67,7 +67,7 @@ class PostgresError(Exception):
 
 
 def cluster(home: Path, project: str, region: str, name: str) -> Cluster:
-    """The cluster of an instance. Raises SandboxError where its socket path would be too long."""
+    """The cluster of an instance."""
     return Cluster(home, project, name, socket_folder(home, f"{project}:{region}:{name}"))
 
 

@@ -109,11 +109,8 @@ def _socket(world: World, databases: Databases, member: str, name: str) -> Path 
     if not world.policies.allowed(member, "cloudsql.instances.connect", [f"projects/{project}"]):
         return None
     where = databases.running(project, instance)
-    return (
-        where.sockets
-        if where is not None and where.sockets.name == f"{project}:{region}:{instance}"
-        else None
-    )
+    named = databases.cluster(project, region, instance)
+    return where.sockets if where is not None and where.sockets == named.sockets else None
 
 
 def _secret(world: World, project: str, member: str, ref: SecretRef, place: str, owner: str) -> bytes:

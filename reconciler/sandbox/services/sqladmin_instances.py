@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final, cast
 
-from reconciler.sandbox.errors import ApiError, SandboxError
+from reconciler.sandbox.errors import ApiError
 from reconciler.sandbox.paging import page
 from reconciler.sandbox.runtime.databases import INSTANCE, has_database, should_run
 from reconciler.sandbox.runtime.engine import engine_of
@@ -67,11 +67,6 @@ def begin(
     """Keep a new instance, and start the operation that makes it. Raises ApiError 409 for a name that is taken."""
     name = resource["name"]
     _check_name_free(world, request.project, name)
-    if has_database(resource):
-        try:
-            engine_of(world).databases.cluster(request.project, resource["region"], name)
-        except SandboxError as error:
-            raise invalid(f"{error} {error.way_out}") from error
     with world.store.transaction():
         try:
             world.store.create(INSTANCE, stored_name(request.project, name), {"resource": resource})

@@ -5,15 +5,12 @@ The constraints are not retroactive: what an instance has already it keeps ("Con
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
+from reconciler.sandbox import peering
 from reconciler.sandbox.services.sqladmin_settings import invalid
 from reconciler.sandbox.services.sqladmin_versions import POSTGRES, engine
 from reconciler.sandbox.world import World
-
-NETWORK: Final = "compute.network"
-"""The store's kind of a VPC network, by "projects/PROJECT/global/networks/NAME"."""
-_PRODUCER: Final = "servicenetworking"
 
 
 def check_policies(
@@ -41,20 +38,16 @@ def _values(network: Mapping[str, Any]) -> set[str]:
 
 
 def check_peering(world: World, project: str, instance: str, network: Mapping[str, Any]) -> None:
-    """Raise ApiError 400 where the private network has no peering with Google's services."""
-    private = str(network.get("privateNetwork", ""))
-    if not private:
-        return
-    found = world.store.get(NETWORK, private) or {}
-    peerings: Sequence[Mapping[str, Any]] = found.get("resource", found).get("peerings", ())
-    if not any(str(peering.get("name", "")).startswith(_PRODUCER) for peering in peerings):
-        raise invalid(
-            f"Incorrect Service Networking config for instance: {project}:{instance}:NETWORK_NOT_PEERED."
-        )
+    """Raise ApiError 400 where the private network has no connection with Google's services."""
+    if private := network.get("privateNetwork"):
+        peering.check(world, project, instance, str(private))
 
 
-def addresses(resource: Mapping[str, Any]) -> list[dict[str, str]]:
-    """`ipAddresses` of a running instance. Nobody can be reached at these by mistake: they are for examples."""
+def addresses(world: World, resource: Mapping[str, Any]) -> list[dict[str, str]]:
+    """`ipAddresses` of a running instance; the public ones are for examples, so that nobody is reached by mistake.
+
+    Raises ApiError where the network has no private address left.
+    """
     digest = hashlib.sha256(resource["connectionName"].encode()).digest()
     network: Mapping[str, Any] = resource["settings"]["ipConfiguration"]
     found: list[tuple[str, str]] = []
@@ -62,6 +55,15 @@ def addresses(resource: Mapping[str, Any]) -> list[dict[str, str]]:
         found.append(("PRIMARY", f"203.0.113.{digest[0]}"))
         if engine(resource["databaseVersion"]) == POSTGRES:
             found.append(("OUTGOING", f"198.51.100.{digest[1]}"))
-    if network.get("privateNetwork"):
-        found.append(("PRIVATE", f"10.127.{digest[2]}.{digest[3]}"))
+    if private := network.get("privateNetwork"):
+        project, name, region = resource["project"], resource["name"], resource["region"]
+        allocated = str(network.get("allocatedIpRange", ""))
+        found.append(("PRIVATE", peering.private_address(world, project, name, region, private, allocated)))
     return [{"ipAddress": address, "type": kind} for kind, address in found]
+
+
+def release(world: World, resource: Mapping[str, Any], kept: Mapping[str, Any] | None = None) -> None:
+    """Give the private address of an instance back, unless it is in the network of *kept*, too."""
+    had = resource["settings"]["ipConfiguration"].get("privateNetwork", "")
+    if had and had != (kept or {}).get("privateNetwork"):
+        peering.release(world, resource["project"], resource["name"], had)

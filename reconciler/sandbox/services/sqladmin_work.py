@@ -98,8 +98,13 @@ def _create_work(world: World, arguments: Mapping[str, Any]) -> None:
         except SandboxError as error:
             failed(world, arguments)
             raise ApiError(500, f"{error} {error.way_out}".strip(), reason="INTERNAL_ERROR") from error
+    try:
+        fields = made(world, resource)
+    except ApiError:
+        failed(world, arguments)
+        raise
     with world.store.transaction():
-        set_fields(world, arguments, {"state": "RUNNABLE", **made(world, resource)})
+        set_fields(world, arguments, {"state": "RUNNABLE", **fields})
         records.first_users(world, resource)
         replicas.announce(world, resource)
 
@@ -125,9 +130,9 @@ def make_database(world: World, resource: Mapping[str, Any]) -> Cluster:
 
 
 def made(world: World, resource: Mapping[str, Any]) -> dict[str, Any]:
-    """What an instance shows once it is up."""
+    """What an instance shows once it is up. Raises ApiError where its network has no address for it."""
     fields: dict[str, Any] = {
-        "ipAddresses": networks.addresses(resource) or None,
+        "ipAddresses": networks.addresses(world, resource) or None,
         "satisfiesPzi": True,
         "serverCaCert": resource.get("serverCaCert") or _certificate(world, resource),
         "upgradableDatabaseVersions": versions.upgradable(
@@ -167,13 +172,15 @@ def _update_work(world: World, arguments: Mapping[str, Any]) -> None:
         raise missing()
     before = stored["resource"]
     after = {**before, **arguments["fields"], "settings": arguments["settings"]}
+    shown = made(world, after)
     if has_database(before):
         _reconfigure(world, before, after)
+    networks.release(world, before, after["settings"]["ipConfiguration"])
     version = str(int(before["settings"]["settingsVersion"]) + 1)
     settings: dict[str, Any] = {**arguments["settings"], "settingsVersion": version}
     fields: dict[str, Any] = {**arguments["fields"], "settings": settings, "etag": etag(settings)}
     fields["gceZone"] = settings["locationPreference"].get("zone", before["gceZone"])
-    set_fields(world, arguments, fields | made(world, after))
+    set_fields(world, arguments, fields | shown)
 
 
 def _reconfigure(world: World, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
@@ -231,6 +238,7 @@ def _delete_work(world: World, arguments: Mapping[str, Any]) -> None:
             where = databases.cluster(project, resource["region"], name)
             postgres.destroy(where)
             copies.forget(where)
+    networks.release(world, resource)
     with world.store.transaction():
         for kind in (INSTANCE, *records.KINDS, "sqladmin.backupRun"):
             for found, _ in world.store.list(kind, own):
