@@ -11,6 +11,7 @@ import threading
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -39,6 +40,11 @@ class Sandbox:
         """(id, number) of a project, made where it is missing."""
         project = create_project(self.world, project_id)
         return project.project_id, project.number
+
+    def begin_on(self, day: str) -> None:
+        """Have the sandbox's clock go on from *day*, so that it answers as Google Cloud did then; "" for today."""
+        lag = datetime.now(UTC) - datetime.fromisoformat(f"{day}T12:00:00+00:00") if day else timedelta()
+        self.world.clock = lambda: datetime.now(UTC) - lag
 
     def call(
         self, method: str, host: str, path: str, query: Mapping[str, str] | None = None, body: Any = None

@@ -28,7 +28,7 @@ def complete(take: Take, others: Sequence[Take]) -> list[Step]:
     donor = max(others, key=lambda one: (len(one.rows), one.name), default=None)
     if donor is None or len(donor.rows) <= len(take.rows):
         return own
-    pairs = _aligned([_place(row) for row in take.rows], [_place(row) for row in donor.rows])
+    pairs = _aligned(take.rows, donor.rows)
     steps: list[Step] = []
     at = 0
     for index, row in enumerate(take.rows):
@@ -70,21 +70,27 @@ def _writes(row: Row) -> bool:
     return row.method != "GET" and row.status < 300 and not read
 
 
-def _aligned(one: Sequence[Place], other: Sequence[Place]) -> dict[int, int]:
-    """The longest common subsequence, as index in *one* -> index in *other*; the earliest where there are several."""
-    lengths = [[0] * (len(other) + 1) for _ in range(len(one) + 1)]
+def _aligned(one: Sequence[Row], other: Sequence[Row]) -> dict[int, int]:
+    """The longest common subsequence, as index in *one* -> index in *other*; of several the least askew one."""
+    weights = [[_weight(row, its) for its in other] for row in one]
+    best = [[0] * (len(other) + 1) for _ in range(len(one) + 1)]
     for i in range(len(one) - 1, -1, -1):
         for j in range(len(other) - 1, -1, -1):
-            same = lengths[i + 1][j + 1] + 1 if one[i] == other[j] else 0
-            lengths[i][j] = max(same, lengths[i + 1][j], lengths[i][j + 1])
+            same = best[i + 1][j + 1] + weights[i][j] if weights[i][j] else 0
+            best[i][j] = max(same, best[i + 1][j], best[i][j + 1])
     pairs: dict[int, int] = {}
     i = j = 0
     while i < len(one) and j < len(other):
-        if one[i] == other[j] and lengths[i][j] == lengths[i + 1][j + 1] + 1:
+        if weights[i][j] and best[i][j] == best[i + 1][j + 1] + weights[i][j]:
             pairs[i] = j
             i, j = i + 1, j + 1
-        elif lengths[i + 1][j] >= lengths[i][j + 1]:
+        elif best[i + 1][j] >= best[i][j + 1]:
             i += 1
         else:
             j += 1
     return pairs
+
+
+def _weight(one: Row, other: Row) -> int:
+    """0 for rows that are not the same; 1000 for those that are, and a little more the nearer their numbers lie."""
+    return 1000 + 100 // (1 + abs(one.seq - other.seq)) if _place(one) == _place(other) else 0

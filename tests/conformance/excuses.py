@@ -51,6 +51,12 @@ EXCUSES: Final[Sequence[Excuse]] = (
         "of two recordings of this call one has empty metadata while the operation runs, the other has none",
         sandbox="absent",
     ),
+    Excuse(
+        "cloudsql instances * GET *",
+        "settings.ipConfiguration.authorizedNetworks",
+        "the authors' tool looks for a list of texts there and, finding messages, writes an empty list",
+        recorded="absent",
+    ),
 )
 
 LEFT_OUT: Final[Mapping[str, str]] = {}

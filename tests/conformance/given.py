@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -136,6 +136,7 @@ class Givens:
         for name in fields.get("reservedPeeringRanges", ()):
             if f"addresses/{name}" not in "".join(self.written):
                 states.need_range(self, fields["network"], name)
+        states.need_connection(self, fields)
         if index >= 0 and "iam.gserviceaccount.com" in str(fields):
             states.accounts(self, json.dumps(fields))
 
@@ -155,16 +156,15 @@ class Givens:
         row = self.bindings.rows[index]
         answer = fields_of(row.answer)
         link = str(answer.get("targetLink", ""))
-        kind = str(answer.get("operationType", ""))
-        earlier = self.bindings.rows[:index]
-        if "/operations/" not in row.path or not link or any(_started(one, answer) for one in earlier):
+        kind = str(answer.get("operationType", "")).lower()
+        if not link or not unstarted(self.bindings.rows, index):
             return
         path = re.sub(r"^https://[^/]+", "", self.resolved(link, index))
         for match, recipe in addressed(row.host, path)[-1:]:
             if kind == "delete":
                 self._give(row.host, match, recipe, None)
                 got = self.ask("DELETE", row.host, path)
-            elif kind == "insert":
+            elif kind in ("insert", "create"):
                 making = recipe(row.host, match, {})
                 self._named_in(json.dumps(making.body))
                 got = self.ask(making.method, making.host, making.path, making.body, making.query)
@@ -203,6 +203,12 @@ class Givens:
             if shows and self._plain(self.resolved(row.path, at)) == self._plain(path):
                 return self.resolved(fields_of(row.answer), at)
         return {}
+
+
+def unstarted(rows: Sequence[Row], index: int) -> bool:
+    """Whether row *index* reads an operation that no row before it started."""
+    answer = fields_of(rows[index].answer)
+    return "/operations/" in rows[index].path and not any(_started(row, answer) for row in rows[:index])
 
 
 def _started(row: Row, operation: Mapping[str, Any]) -> bool:

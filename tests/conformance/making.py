@@ -82,7 +82,8 @@ def _version(host: str, match: re.Match[str], shown: Shown) -> Making:
 
 
 def _instance(host: str, match: re.Match[str], shown: Shown) -> Making:
-    given = {"databaseVersion": "POSTGRES_16", "region": "us-central1", "settings": {"tier": "db-f1-micro"}}
+    settings = {"tier": "db-f1-micro", "edition": "ENTERPRISE"}
+    given = {"databaseVersion": "POSTGRES_16", "region": "us-central1", "settings": settings}
     return Making(host, match["collection"], {**(shown or given), "name": match["name"]})
 
 

@@ -62,6 +62,15 @@ HIDDEN: Final = (
     Rule("cloudsql * dnsName", ANY, "has the instance's random number in it"),
     Rule("cloudsql * gceZone", r"[a-z]+-[a-z]+\d+-[a-f]", "Google picks a zone of the region"),
     Rule("cloudsql * secondaryGceZone", r"[a-z]+-[a-z]+\d+-[a-f]", "Google picks a zone of the region"),
+    Rule("cloudsql * settings.locationPreference.zone", r"[a-z]+-[a-z]+\d+-[a-f]", "Google picks a zone"),
+    Rule(
+        "cloudsql * satisfiesPzi", "True|False", "as the place is that Google picks: it differs between takes"
+    ),
+    Rule(
+        "cloudsql * serviceAccountEmailAddress",
+        r"p\S+-\w{6}@gcp-sa-cloud-sql\.iam\.gserviceaccount\.com",
+        "has six random digits in it",
+    ),
     Rule("cloudsql * settings.backupConfiguration.startTime", r"\d\d:\d\d", "Google picks an hour at random"),
     Rule(
         "servicenetworking * name",

@@ -1,7 +1,7 @@
 """Recordings of the real APIs, as rows: what was asked and what was answered.
 
 A recording is a JSON Lines file; a line is
-    {"service", "kind", "case", "seq", "provenance": {"commit"},
+    {"service", "kind", "case", "seq", "provenance": {"commit", "date"},
      "request": {"method", "url", "path", "query", "body"}, "response": {"status", "body"}}
 `seq` is the order within one recording of a case. A case recorded more than once appears under more than one commit;
 each of these is a *take*, and each take is replayed in a project of its own.
@@ -41,6 +41,8 @@ class Row:
     status: int
     answer: Any
     """The recorded JSON body; None where it was empty."""
+    day: str = ""
+    """When it was recorded: "2024-08-28"; "" where that is not known."""
 
     @property
     def api(self) -> str:
@@ -129,4 +131,5 @@ def _row(line: Mapping[str, Any]) -> Row:
         body=request.get("body"),
         status=int(response["status"]),
         answer=None if response.get("body") == "" else response.get("body"),
+        day=str(line.get("provenance", {}).get("date", ""))[:10],
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final, cast
 
-from tests.conformance import given, weather
+from tests.conformance import given, users, weather
 from tests.conformance.cloud import Got, Sandbox, token
 from tests.conformance.compare import Difference, differences
 from tests.conformance.completion import Step, complete
@@ -16,8 +16,10 @@ from tests.conformance.operations import done, is_operation, operation_path, set
 from tests.conformance.placeholders import Bindings
 from tests.conformance.recordings import Row, Take, fields_of, in_own_project
 
-VERSIONED: Final = frozenset({"etag", "fingerprint", "labelFingerprint", "settingsVersion"})
-"""Fields of a request that must be what the server said last; the authors rewrote them."""
+VERSIONED: Final = frozenset(
+    {"etag", "fingerprint", "labelFingerprint", "maintenanceVersion", "settingsVersion"}
+)
+"""Fields of a request that must be what the server said last; the authors rewrote all but maintenanceVersion."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +39,13 @@ def replay(sandbox: Sandbox, take: Take, other_takes: Sequence[Take] = ()) -> li
     steps = complete(in_own_project(take), [in_own_project(one) for one in other_takes])
     bindings = Bindings([step.row for step in steps], project, number, unique)
     run = _Run(sandbox, bindings, steps)
+    sandbox.begin_on(take.rows[0].day)
     run.givens.begin()
     try:
         compared = [run.one(index) for index in range(len(steps))]
     finally:
         run.givens.end()
+        sandbox.begin_on("")
     return [one for one in compared if one is not None]
 
 
@@ -63,11 +67,12 @@ class _Run:
         row = self.steps[index].row
         self._weather(index)
         about_operation = "/operations/" in row.path
-        if not about_operation and not weather.under_way(row):
+        goes_on = about_operation and not given.unstarted(self.bindings.rows, index)
+        if not goes_on and not weather.under_way(row):
             self._settle()
         path = self.bindings.resolve(row.path, index)
         query = {key: self.bindings.resolve(value, index) for key, value in row.query.items()}
-        body = self._resolved(row.body, index)
+        body = self._resolved(users.with_host(self.bindings.rows, index), index)
         made = self.givens.before(index, path, query, body)
         if about_operation and made:
             path = self.bindings.resolve(row.path, index)

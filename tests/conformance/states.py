@@ -158,6 +158,15 @@ def _connect(maker: Maker, network: str, ranges: Sequence[str]) -> None:
     maker.ask("PATCH", "servicenetworking.googleapis.com", path, body, query)
 
 
+def need_connection(maker: Maker, instance: Mapping[str, Any]) -> None:
+    """Connect the network in which an instance of Cloud SQL wants a private address, where nobody did."""
+    network = fields_of(fields_of(instance.get("settings")).get("ipConfiguration")).get("privateNetwork", "")
+    name = _tail(str(network))
+    if name and f"connection of {name}" not in maker.written:
+        maker.written.add(f"connection of {name}")
+        _connect(maker, name, ["given-range"])
+
+
 def need_range(maker: Maker, network: str, name: str) -> None:
     """Make an address range for services in *network* where it is missing."""
     host, collection = "compute.googleapis.com", f"/compute/v1/projects/{maker.project}/global/addresses"

@@ -27,6 +27,8 @@ def conditions(rows: Sequence[Row], index: int) -> dict[str, Any]:
     after = rows[index + 1] if index + 1 < len(rows) else None
     if rows[index].method != "GET" and after is not None and under_way(after):
         wanted["operations"] = {"*": HELD}
+    if rows[index].method != "GET" and _fails(rows[index + 1 :]):
+        wanted["faults"] = [{"method": "*", "fault": "operation-error"}]
     return wanted
 
 
@@ -40,6 +42,12 @@ def under_way(row: Row) -> bool:
     answer = fields_of(row.answer)
     reads = row.method == "GET" and row.status == 200 and "/operations/" not in row.path
     return reads and (answer.get("state") in UNDER_WAY or _reconciling(answer))
+
+
+def _fails(following: Sequence[Row]) -> bool:
+    """Whether the operation of the row before these came to nothing, for reasons that only Google knows."""
+    until = next((number for number, row in enumerate(following) if row.method != "GET"), len(following))
+    return any(fields_of(row.answer).get("state") == "FAILED" for row in following[:until])
 
 
 def _reconciling(answer: Mapping[str, Any]) -> bool:
