@@ -25,47 +25,57 @@ VERSIONS: Final = ("v1", "v1beta4")
 _FLAGS_OF: Final = tuple(f"POSTGRES_{major}" for major in range(13, 19))
 
 
+_Call = Callable[[World, Request], Mapping[str, Any]]
+
+
 def methods(world: World) -> dict[str, Method]:
     """The emulated methods, by their discovery ids."""
     for module in (work, databases, users, backups, clones):
         module.register(world)
-    found: dict[str, Callable[[World, Request], Mapping[str, Any]]] = {
-        "instances.insert": instances.insert,
-        "instances.get": instances.get,
-        "instances.list": instances.listing,
-        "instances.patch": instances.patch,
-        "instances.update": instances.update,
-        "instances.delete": instances.delete,
-        "instances.restart": instances.restart,
-        "instances.restoreBackup": backups.restore,
-        "instances.clone": clones.clone,
-        "instances.promoteReplica": clones.promote,
-        "databases.insert": databases.insert,
-        "databases.get": databases.get,
-        "databases.list": databases.listing,
-        "databases.patch": databases.patch,
-        "databases.update": databases.update,
-        "databases.delete": databases.delete,
-        "users.insert": users.insert,
-        "users.get": users.get,
-        "users.list": users.listing,
-        "users.update": users.update,
-        "users.delete": users.delete,
-        "backupRuns.insert": backups.insert,
-        "backupRuns.get": backups.get,
-        "backupRuns.list": backups.listing,
-        "backupRuns.delete": backups.delete,
-        "operations.get": operations.get,
-        "operations.list": operations.listing,
-        "tiers.list": lambda _, __: {"kind": "sql#tiersList", "items": tiers.listing(sorted(REGIONS))},
-        "flags.list": _flags,
-    }
 
-    def bound(function: Callable[[World, Request], Mapping[str, Any]]) -> Method:
+    def bound(function: _Call) -> Method:
         return lambda request: function(world, request)
 
+    found = {**_INSTANCES, **_CHILDREN, "tiers.list": _tiers, "flags.list": _flags}
     # v1beta4 calls its methods "instances.get", v1 "sql.instances.get".
     return {f"{head}{name}": bound(function) for head in ("", "sql.") for name, function in found.items()}
+
+
+_INSTANCES: Final[Mapping[str, _Call]] = {
+    "instances.insert": instances.insert,
+    "instances.get": instances.get,
+    "instances.list": instances.listing,
+    "instances.patch": instances.patch,
+    "instances.update": instances.update,
+    "instances.delete": instances.delete,
+    "instances.restart": instances.restart,
+    "instances.restoreBackup": backups.restore,
+    "instances.clone": clones.clone,
+    "instances.promoteReplica": clones.promote,
+    "operations.get": operations.get,
+    "operations.list": operations.listing,
+}
+_CHILDREN: Final[Mapping[str, _Call]] = {
+    "databases.insert": databases.insert,
+    "databases.get": databases.get,
+    "databases.list": databases.listing,
+    "databases.patch": databases.patch,
+    "databases.update": databases.update,
+    "databases.delete": databases.delete,
+    "users.insert": users.insert,
+    "users.get": users.get,
+    "users.list": users.listing,
+    "users.update": users.update,
+    "users.delete": users.delete,
+    "backupRuns.insert": backups.insert,
+    "backupRuns.get": backups.get,
+    "backupRuns.list": backups.listing,
+    "backupRuns.delete": backups.delete,
+}
+
+
+def _tiers(_world: World, _request: Request) -> dict[str, Any]:
+    return {"kind": "sql#tiersList", "items": tiers.listing(sorted(REGIONS))}
 
 
 def _flags(world: World, request: Request) -> dict[str, Any]:

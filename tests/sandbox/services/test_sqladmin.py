@@ -1,6 +1,6 @@
 """Cloud SQL Admin, over real PostgreSQL servers."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 import pytest
@@ -35,10 +35,11 @@ def _do(cloud: Cloud, method: str, path: str, body: Any = None) -> dict[str, Any
 
 
 @pytest.fixture(name="made")
-def _made(cloud: Cloud) -> Cloud:
-    """A project with the instance db."""
+def _made(cloud: Cloud) -> Iterator[Cloud]:
+    """A project with the instance db, while it is looked at: databases take memory."""
     _do(cloud, "POST", f"{ROOT}/instances", _body())
-    return cloud
+    yield cloud
+    cloud.call("DELETE", DB)
 
 
 def _cluster(cloud: Cloud, running: Running) -> Cluster:
@@ -234,7 +235,10 @@ def test_activation_policy_never_stops_it(made: Cloud, running: Running) -> None
         (_body(backupConfiguration={"pointInTimeRecoveryEnabled": True}), "backups are disabled"),
         (_body(availabilityType="REGIONAL"), "Regional availability needs"),
         (_body(ipConfiguration={"ipv4Enabled": False}), "At least one of Public IP or Private IP"),
-        (_body(ipConfiguration={"privateNetwork": "projects/p/global/networks/n"}), "NETWORK_NOT_PEERED"),
+        (
+            _body(ipConfiguration={"privateNetwork": "projects/p/global/networks/n"}),
+            "SERVICE_NETWORKING_NOT_ENABLED",
+        ),
         (
             _body(databaseFlags=[{"name": "no_such_flag", "value": "1"}]),
             "Flag (no_such_flag) is not supported",
