@@ -8,26 +8,24 @@ from datetime import datetime
 from typing import Any, Final
 from urllib.parse import quote
 
-from reconciler.sandbox import blobs, buckets
+from reconciler.sandbox import acls, blobs, buckets, holds, lifecycle
+from reconciler.sandbox.bucket_settings import invalid
 from reconciler.sandbox.errors import ApiError
-from reconciler.sandbox.store import Body
-from reconciler.sandbox.world import World, timestamp
+from reconciler.sandbox.store import Body, inner
+from reconciler.sandbox.world import World, stamp
 
 OBJECT: Final = "storage.object"
 NONCURRENT: Final = "storage.noncurrent"
 PAGE: Final = 1000
 MUTABLE: Final = (
-    "cacheControl",
-    "contentDisposition",
-    "contentEncoding",
-    "contentLanguage",
-    "contentType",
-    "customTime",
-    "eventBasedHold",
-    "metadata",
-    "storageClass",
-    "temporaryHold",
-)
+    "cacheControl", "contentDisposition", "contentEncoding", "contentLanguage", "contentType", "contexts",
+    "customTime", "metadata",
+)  # fmt: skip
+CHANGEABLE: Final = (*MUTABLE, "eventBasedHold", "temporaryHold")
+"""What PATCH and PUT change; a retention is changed by rules of its own."""
+ON_WRITING: Final = (*CHANGEABLE, "retention", "storageClass")
+"""What a new generation may be given."""
+HIDDEN: Final = ("file", "acl", "ownerEntity", "retainedFrom")
 _SPAN: Final = re.compile(r"bytes=(\d*)-(\d*)")
 
 
@@ -39,9 +37,9 @@ def check_name(name: str) -> None:
         raise ApiError(400, f"Disallowed object name: {name!r}.", reason="invalid")
 
 
-def accepted(sent: Mapping[str, Any]) -> dict[str, Any]:
+def given(sent: Mapping[str, Any], fields: tuple[str, ...]) -> dict[str, Any]:
     """What of *sent* is the client's to say."""
-    return {key: sent[key] for key in MUTABLE if key in sent}
+    return {key: sent[key] for key in fields if key in sent}
 
 
 def made(
@@ -52,18 +50,26 @@ def made(
     now: datetime,
     old: Body | None,
 ) -> Body:
-    """A new generation of an object; newer than *old* even where the clock stands still."""
+    """A new generation of an object; newer than *old* even where the clock stands still. Raises ApiError 400."""
     generation = int(now.timestamp() * 1_000_000)
     if old is not None:
         generation = max(generation, int(old["generation"]) + 1)
-    at = timestamp(now)
+    at = stamp(now)
+    wished = str(metadata.get("storageClass") or bucket["storageClass"])
+    found = lifecycle.storage_class(wished)
+    if found is None:
+        raise invalid(f'Invalid storage class "{wished}"')
+    kept = {key: value for key, value in given(metadata, MUTABLE).items() if value is not None}
     return {
-        **{key: value for key, value in metadata.items() if value is not None},
+        **kept,
+        **_contexts({}, kept, now),
+        **holds.of_new(bucket, metadata, now),
+        **{key: metadata[key] for key in ("componentCount", "kmsKeyName") if metadata.get(key)},
         "bucket": bucket["name"],
         "name": name,
         "generation": str(generation),
         "metageneration": "1",
-        "storageClass": metadata.get("storageClass", bucket["storageClass"]),
+        "storageClass": found,
         "size": str(written.size),
         # Composed objects have no MD5; everything else does.
         **({} if "componentCount" in metadata else {"md5Hash": written.md5}),
@@ -75,25 +81,67 @@ def made(
     }
 
 
-def shown(body: Body, base_url: str) -> dict[str, Any]:
-    """The object's resource. Links point at Google's host, or at the sandbox where it was called by its address."""
+def link(body: Mapping[str, Any]) -> str:
+    """The object's selfLink."""
+    return f"https://www.googleapis.com/storage/v1/b/{body['bucket']}/o/{quote(body['name'], safe='')}"
+
+
+def shown(bucket: Body, body: Body, base_url: str, *, full: bool = False) -> dict[str, Any]:
+    """The object's resource; *full* with its list and its owner, which uniform access hides.
+
+    Links point at Google's host, or at the sandbox where it was called by its address.
+    """
     root = "https://storage.googleapis.com" if base_url.endswith(".googleapis.com") else base_url
     below = f"b/{body['bucket']}/o/{quote(body['name'], safe='')}"
-    plain = {key: value for key, value in body.items() if key != "file"}
-    media = f"{root}/download/storage/v1/{below}?generation={body['generation']}&alt=media"
+    until = holds.retained_until(bucket, body)
+    lists: dict[str, Any] = {}
+    if full and not buckets.uniform(bucket) and "ownerEntity" in body:
+        lists["owner"] = {"entity": body["ownerEntity"]}
+        lists["acl"] = [acls.shown_on_object(body, link(body), entry) for entry in body.get("acl", ())]
     return {
         "kind": "storage#object",
         "id": f"{body['bucket']}/{body['name']}/{body['generation']}",
-        "selfLink": f"https://www.googleapis.com/storage/v1/{below}",
-        "mediaLink": media,
-        **plain,
-        "etag": buckets.etag(body["metageneration"]),
+        "selfLink": link(body),
+        "mediaLink": f"{root}/download/storage/v1/{below}?generation={body['generation']}&alt=media",
+        **{key: value for key, value in body.items() if key not in HIDDEN},
+        **({"retentionExpirationTime": stamp(until)} if until is not None else {}),
+        **lists,
+        "etag": buckets.object_etag(body),
     }
+
+
+def changed(
+    bucket: Body, old: Body, sent: Mapping[str, Any], now: datetime, *, replace: bool, override: bool
+) -> Body:
+    """The object after PATCH, or with *replace* PUT, of *sent*; *override*: an unlocked retention may give way."""
+    ground = {key: value for key, value in old.items() if key not in MUTABLE} if replace else old
+    fresh = buckets.merged(ground, given(sent, CHANGEABLE))
+    if sent.get("metadata") == {}:
+        fresh.pop("metadata", None)
+    fresh = {**fresh, **_contexts(old, fresh, now)}
+    fresh = holds.changed(bucket, old, fresh, sent, now, override=override)
+    return bumped(fresh, now)
 
 
 def bumped(body: Body, now: datetime) -> Body:
     """The object after a change of its metadata."""
-    return {**body, "metageneration": str(int(body["metageneration"]) + 1), "updated": timestamp(now)}
+    return {**body, "metageneration": str(int(body["metageneration"]) + 1), "updated": stamp(now)}
+
+
+def _contexts(old: Mapping[str, Any], new: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    """Object contexts with their times: of each key, when it was made and when its value changed."""
+    wished: dict[str, Any] = inner(inner(new, "contexts"), "custom")
+    before: dict[str, Any] = inner(inner(old, "contexts"), "custom")
+    custom: dict[str, Any] = {}
+    for key, entry in wished.items():
+        known = inner(before, key)
+        same = known.get("value") == entry.get("value")
+        custom[key] = {
+            "value": entry.get("value", ""),
+            "createTime": known.get("createTime", stamp(now)),
+            "updateTime": known["updateTime"] if same and known else stamp(now),
+        }
+    return {"contexts": {"custom": custom}} if custom else {}
 
 
 def headers(body: Body) -> list[tuple[str, str]]:
@@ -107,7 +155,7 @@ def headers(body: Body) -> list[tuple[str, str]]:
     }
     return [
         ("Content-Type", body.get("contentType", "application/octet-stream")),
-        ("ETag", buckets.etag(body["metageneration"])),
+        ("ETag", buckets.object_etag(body)),
         ("X-Goog-Generation", body["generation"]),
         ("X-Goog-Metageneration", body["metageneration"]),
         ("X-Goog-Hash", sums),
@@ -131,40 +179,10 @@ def span(wish: str, size: int) -> tuple[int, int] | None:
     return (start, end) if start < end else (0, 0)
 
 
-def check_preconditions(body: Body | None, params: Mapping[str, Any]) -> bool:
-    """Raise ApiError 412 where if…Match does not hold; False where if…NotMatch says that nothing changed.
-
-    A missing object has generation 0, so that ifGenerationMatch=0 means "only if there is none".
-    """
-    actual = body or {}
-    fresh = buckets.check_preconditions(actual, params, "generation")
-    if not fresh and body is None:
-        raise buckets.failed_precondition()
-    return buckets.check_preconditions(actual, params) and fresh
-
-
-def source_preconditions(params: Mapping[str, Any]) -> dict[str, Any]:
-    """The ifSource… parameters under the names of the plain ones."""
-    return {
-        f"if{key.removeprefix('ifSource')}": value
-        for key, value in params.items()
-        if key.startswith("ifSource")
-    }
-
-
-def retire(world: World, bucket: Body, body: Body) -> None:
-    """What becomes of a generation that is live no more: kept where the bucket has versions, else gone."""
-    if bucket.get("versioning", {}).get("enabled"):
-        name = f"{body['bucket']}/{body['name']}\0{int(body['generation']):020d}"
-        world.store.put(NONCURRENT, name, {**body, "timeDeleted": world.now()})
-    else:
-        blobs.remove(world.home, body["file"])
-
-
 def walk(world: World, bucket: str, prefix: str, after: str, *, versions: bool) -> Iterator[tuple[str, Body]]:
     """(name, object) below *prefix* and behind *after*, in order; with *versions* every generation, oldest first."""
     if versions:
-        yield from _all_generations(world, bucket, prefix, after)
+        yield from merged_walk(world, bucket, prefix, after, (OBJECT, NONCURRENT))
         return
     last = f"{bucket}/{after}" if after else ""
     while rows := world.store.list(OBJECT, f"{bucket}/{prefix}", after=last, limit=PAGE):
@@ -172,10 +190,11 @@ def walk(world: World, bucket: str, prefix: str, after: str, *, versions: bool) 
         yield from ((body["name"], body) for _, body in rows)
 
 
-def _all_generations(world: World, bucket: str, prefix: str, after: str) -> Iterator[tuple[str, Body]]:
-    found = [
-        body for kind in (OBJECT, NONCURRENT) for _, body in world.store.list(kind, f"{bucket}/{prefix}")
-    ]
+def merged_walk(
+    world: World, bucket: str, prefix: str, after: str, kinds: tuple[str, ...]
+) -> Iterator[tuple[str, Body]]:
+    """The same over several of the store's kinds, in order of name and generation."""
+    found = [body for kind in kinds for _, body in world.store.list(kind, f"{bucket}/{prefix}")]
     for body in sorted(found, key=lambda one: (one["name"].encode(), int(one["generation"]))):
         if body["name"].encode() > after.encode():
             yield body["name"], body

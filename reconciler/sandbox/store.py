@@ -10,12 +10,18 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 Body = dict[str, Any]
+
+
+def inner(body: Mapping[str, Any], name: str) -> Body:
+    """The object in the field *name*; {} where the field is absent or null."""
+    found: Body | None = body.get(name)
+    return found if found is not None else {}
 
 
 class Missing(LookupError):

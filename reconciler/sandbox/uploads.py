@@ -2,46 +2,28 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import re
-import uuid
-from collections.abc import Generator, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, BinaryIO, Final, cast
+from collections.abc import Iterator
+from typing import Any, BinaryIO
 from urllib.parse import quote
 
-from reconciler.sandbox import blobs
+from reconciler.sandbox import blobs, resumable
 from reconciler.sandbox.blobs import PIECE, Written
 from reconciler.sandbox.errors import ApiError
-from reconciler.sandbox.store import Body
+from reconciler.sandbox.resumable import Finished, Received
 from reconciler.sandbox.world import Answer, Request, World
 
-SESSION: Final = "storage.upload"
-STEP: Final = 256 * 1024
-"""Every part of a resumable upload but the last must be a multiple of this."""
-_RANGE: Final = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)")
 
-
-@dataclass(frozen=True)
-class Received:
-    """A complete content with the metadata that came with it."""
-
-    metadata: dict[str, Any]
-    written: Written
-    params: Mapping[str, Any]
-    """The query of the request that began it: name and preconditions."""
-
-
-def receive(world: World, request: Request) -> Received | Answer:
+def receive(world: World, request: Request) -> Received | Finished | Answer:
     """Take an upload in: the content where it is complete, else the answer to a step of a resumable one."""
     kind = request.params.get("uploadType", "media")
     if request.stream is None:
         raise ApiError(400, "An object's content comes through /upload/.", reason="badUploadRequest")
     if "upload_id" in request.params:
-        return _continue(world, request, request.stream)
+        return resumable.go_on(
+            world, request, str(request.params["upload_id"]), request.params["bucket"], request.stream
+        )
     if request.http_method != "POST":
         raise ApiError(400, "This upload has no upload_id.", reason="badUploadRequest")
     if kind == "resumable":
@@ -56,29 +38,13 @@ def receive(world: World, request: Request) -> Received | Answer:
     raise ApiError(400, f"Invalid upload type: {kind}.", reason="invalidParameter")
 
 
-def sweep(world: World) -> None:
-    """At start: forget what no session can finish."""
-    blobs.sweep(world.home, [body["file"] for _, body in world.store.list(SESSION)])
-
-
 def _checked(request: Request, metadata: dict[str, Any], written: Written) -> Received:
     try:
-        blobs.check(written, _sums(request, metadata))
+        blobs.check(written, resumable.sums(request, metadata))
     except ApiError:
         written.path.unlink(missing_ok=True)
         raise
-    return Received(metadata, written, request.params)
-
-
-def _sums(request: Request, metadata: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    if metadata.get("md5Hash"):
-        yield "md5", metadata["md5Hash"]
-    if metadata.get("crc32c"):
-        yield "crc32c", metadata["crc32c"]
-    for item in request.headers.get("x-goog-hash", "").split(","):
-        kind, equals, value = item.strip().partition("=")
-        if equals and kind in ("md5", "crc32c"):
-            yield kind, value
+    return Received(metadata, written, request.params, request.caller)
 
 
 def _multipart(request: Request, stream: BinaryIO) -> tuple[dict[str, Any], Iterator[bytes]]:
@@ -152,116 +118,7 @@ def _begin(world: World, request: Request, stream: BinaryIO) -> Answer:
     if content_type:
         metadata.setdefault("contentType", content_type)
     length = request.headers.get("x-upload-content-length", "")
-    session = uuid.uuid4().hex + uuid.uuid4().hex
-    file = uuid.uuid4().hex
-    (blobs.uploads_folder(world.home) / file).touch()
-    params = {key: value for key, value in request.params.items() if isinstance(value, str | bool)}
-    body: Body = {
-        "bucket": request.params["bucket"],
-        "metadata": metadata,
-        "params": params,
-        "file": file,
-        "caller": request.caller,
-        "total": int(length) if length.isdigit() else None,
-    }
-    world.store.create(SESSION, session, body)
+    session = resumable.begin(world, request, request.params["bucket"], metadata, length)
     path = request.path.partition("?")[0]
     location = f"{request.base_url}{path}?uploadType=resumable&upload_id={quote(session)}"
     return Answer(200, b"", [("Location", location), ("X-GUploader-UploadID", session)])
-
-
-def _continue(world: World, request: Request, stream: BinaryIO) -> Received | Answer:
-    name = str(request.params["upload_id"])
-    session = world.store.get(SESSION, name)
-    if session is None or session["bucket"] != request.params["bucket"]:
-        raise ApiError(404, "The upload session does not exist, or it is over.")
-    path = blobs.uploads_folder(world.home) / session["file"]
-    if request.http_method == "DELETE":
-        world.store.delete(SESSION, name)
-        path.unlink(missing_ok=True)
-        return Answer(499)
-    asks = (request.headers.get("content-range") or "").startswith("bytes */")
-    with _held(path, wait=not asks) as file:
-        if file is None:
-            # A connection that broke off is still being read to its end; what is sure are its whole steps.
-            return _more(path.stat().st_size // STEP * STEP)
-        have = path.stat().st_size
-        start, total = _place(request, session, have)
-        if not asks:
-            have = _append(file, stream, start, have, last=total)
-        if "content-range" not in request.headers:
-            total = have
-        if total is None or have < total:
-            return _more(have)
-        return _finish(world, request, name, session, path)
-
-
-@contextmanager
-def _held(path: Path, *, wait: bool) -> Generator[BinaryIO | None]:
-    """The file of a session, for one request at a time; None where another has it and *wait* is false."""
-    with path.open("r+b", buffering=0) as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield None
-            return
-        yield cast("BinaryIO", file)
-
-
-def _place(request: Request, session: Body, have: int) -> tuple[int, int | None]:
-    """(offset of the body, total size where it is known)."""
-    header = request.headers.get("content-range")
-    if header is None:
-        return 0, session["total"]
-    found = _RANGE.fullmatch(header)
-    if found is None:
-        raise ApiError(400, f"Failed to parse Content-Range header: {header}.", reason="badRequest")
-    total = session["total"] if found[3] == "*" else int(found[3])
-    if found[1] is None:
-        # "bytes */N" asks how far we are, unless everything is here and N says so.
-        return have, total if found[3] != "*" else None
-    start, end = int(found[1]), int(found[2])
-    if start > have:
-        text = (
-            f"Invalid request. According to the Content-Range header, the upload offset is {start} byte(s), "
-            f"which exceeds already uploaded size of {have} byte(s)."
-        )
-        raise ApiError(400, text, reason="badRequest")
-    if found[3] == "*":
-        total = None
-    if (total is None or end + 1 < total) and (end + 1 - start) % STEP:
-        text = f"Invalid request. All parts but the last must be a multiple of {STEP} bytes."
-        raise ApiError(400, text, reason="badRequest")
-    return start, total
-
-
-def _append(file: BinaryIO, stream: BinaryIO, start: int, have: int, *, last: int | None) -> int:
-    """Write what is new of a step. If the client breaks off, whole steps stay, as in Cloud Storage."""
-    skip = have - start
-    size = have
-    file.seek(have)
-    try:
-        for piece in blobs.stream(stream):
-            new = piece[skip:]
-            skip = max(0, skip - len(piece))
-            file.write(new)
-            size += len(new)
-    except (OSError, EOFError):
-        file.truncate(max(have, size // STEP * STEP))
-        raise
-    if last is not None and size > last:
-        raise ApiError(
-            400, f"The upload holds {size} bytes, more than the {last} announced.", reason="badRequest"
-        )
-    return size
-
-
-def _more(have: int) -> Answer:
-    return Answer(308, b"", [("Range", f"bytes=0-{have - 1}")] if have else [])
-
-
-def _finish(world: World, request: Request, name: str, session: Body, path: Path) -> Received:
-    world.store.delete(SESSION, name)
-    metadata: dict[str, Any] = session["metadata"]
-    checked = _checked(request, metadata, blobs.measure(path))
-    return Received(metadata, checked.written, {**session["params"], "bucket": session["bucket"]})

@@ -168,14 +168,14 @@ def test_a_precondition_that_does_not_hold_is_a_412(fresh: Cloud, bucket: str) -
 
 
 def test_soft_delete_remembers_since_when(fresh: Cloud, bucket: str) -> None:
-    """The time moves with the duration only."""
+    """The time moves with the duration only; off it has none; null puts the default back, as measured."""
     before = fresh.ok("GET", bucket)["softDeletePolicy"]
     assert fresh.ok("PATCH", bucket, {"labels": {"a": "b"}})["softDeletePolicy"] == before
-    off = fresh.ok("PATCH", bucket, {"softDeletePolicy": {"retentionDurationSeconds": "0"}})[
-        "softDeletePolicy"
-    ]
-    assert off["retentionDurationSeconds"] == "0"
-    assert off["effectiveTime"] > before["effectiveTime"]
+    off = fresh.ok("PATCH", bucket, {"softDeletePolicy": {"retentionDurationSeconds": "0"}})
+    assert off["softDeletePolicy"] == {"retentionDurationSeconds": "0"}
+    on = fresh.ok("PATCH", bucket, {"softDeletePolicy": None})["softDeletePolicy"]
+    assert on["retentionDurationSeconds"] == "604800"
+    assert on["effectiveTime"] > before["effectiveTime"]
 
 
 def test_buckets_are_listed_by_project_and_prefix(fresh: Cloud, bucket: str) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from reconciler.sandbox.control import Running
 from tests.sandbox.calls import Answered, Cloud
+from tests.sandbox.gcs import made, put
 
 STEP = 256 * 1024
 
@@ -20,16 +21,7 @@ STEP = 256 * 1024
 @pytest.fixture(name="bucket")
 def _bucket(cloud: Cloud) -> str:
     """The name of a bucket."""
-    name = f"{cloud.project}-objects"
-    uniform = {"uniformBucketLevelAccess": {"enabled": True}}
-    cloud.ok("POST", "/storage/v1/b?project={P}", {"name": name, "iamConfiguration": uniform})
-    return name
-
-
-def put(cloud: Cloud, bucket: str, name: str, data: bytes = b"x", query: str = "") -> Answered:
-    """A plain upload."""
-    path = f"/upload/storage/v1/b/{bucket}/o?uploadType=media&name={name}{query}"
-    return cloud.post(path, raw=data, headers={"Content-Type": "text/plain"})
+    return made(cloud, "objects")
 
 
 def begin(cloud: Cloud, bucket: str, name: str, **metadata: str) -> str:
@@ -124,7 +116,7 @@ def test_a_wrong_checksum_is_refused_and_nothing_is_kept(cloud: Cloud, bucket: s
 
 
 def test_a_resumable_upload_goes_step_by_step(cloud: Cloud, bucket: str) -> None:
-    """308 with what is there, until it is complete; a step sent twice is not kept twice."""
+    """308 with what is there, until it is complete; then it answers with its object for as long as that stands."""
     session = begin(cloud, bucket, "big", contentType="image/png")
     data = bytes(range(256)) * 2048 + b"tail"
     first = step(cloud, session, data[:STEP], f"0-{STEP - 1}/*")
@@ -136,6 +128,8 @@ def test_a_resumable_upload_goes_step_by_step(cloud: Cloud, bucket: str) -> None
     ended = step(cloud, session, data[2 * STEP :], f"{2 * STEP}-{len(data) - 1}/{len(data)}")
     assert (ended.status, ended.json["size"], ended.json["contentType"]) == (200, str(len(data)), "image/png")
     assert cloud.get(f"/storage/v1/b/{bucket}/o/big?alt=media").body == data
+    assert step(cloud, session, b"", f"*/{len(data)}").json["generation"] == ended.json["generation"]
+    cloud.call("DELETE", f"/storage/v1/b/{bucket}/o/big")
     assert step(cloud, session, b"", f"*/{len(data)}").status == 404
 
 
@@ -155,7 +149,7 @@ def test_a_resumable_upload_may_come_in_one_piece_or_be_empty(cloud: Cloud, buck
     assert step(cloud, begin(cloud, bucket, "empty"), b"", "*/0").json["size"] == "0"
     session = begin(cloud, bucket, "given-up")
     assert cloud.call("DELETE", session).status == 499
-    assert cloud.call("PUT", session, raw=b"abc").status == 404
+    assert cloud.call("PUT", session, raw=b"abc").status == 499
 
 
 def test_an_upload_that_breaks_off_goes_on_where_it_was(cloud: Cloud, bucket: str) -> None:
@@ -204,7 +198,6 @@ def test_objects_are_listed_like_folders(cloud: Cloud, bucket: str) -> None:
             break
     assert seen == ["a/", "b", "c/", "ü"]
     assert cloud.ok("GET", f"{path}?prefix=nothing") == {"kind": "storage#objects"}
-    assert cloud.get(f"{path}?matchGlob=*").status == 400
 
 
 def test_generations_guard_against_overwriting(cloud: Cloud, bucket: str) -> None:

@@ -69,7 +69,7 @@ def _create(world: World, request: Request) -> Mapping[str, Any]:
         "logUrl": f"https://console.cloud.google.com/cloud-build/builds;region={region}/{identity}?project={number}",
         "artifacts": {**sent.get("artifacts", {}), "images": sent.get("images", [])},
     }
-    resolve_source(world, request, build)
+    resolve_source(world, build)
     stored = f"projects/{request.project}/locations/{region}/builds/{identity}"
     # Builds of every region have operations of this one form, without a location, as Google's samples show them.
     name = f"operations/build/{request.project}/{base64.b64encode(identity.encode()).decode()}"

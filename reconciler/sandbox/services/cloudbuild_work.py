@@ -5,20 +5,22 @@ import shlex
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from reconciler.sandbox import blobs, objects
+from reconciler.sandbox import blobs, generations
+from reconciler.sandbox.bucket_access import demand
+from reconciler.sandbox.buckets import BUCKET
 from reconciler.sandbox.errors import ApiError
+from reconciler.sandbox.identities import OPERATOR
 from reconciler.sandbox.objects import OBJECT
 from reconciler.sandbox.operations import Progress
 from reconciler.sandbox.registry import push_image
 from reconciler.sandbox.runtime import images
 from reconciler.sandbox.runtime.images import BuildError, Image
-from reconciler.sandbox.services.storage import BUCKET, demand
 from reconciler.sandbox.store import Body
-from reconciler.sandbox.world import Request, World
+from reconciler.sandbox.world import World
 
 BUILD: Final = "cloudbuild.build"
 RUN: Final = "cloudbuild.run"
@@ -159,7 +161,7 @@ def _build(world: World, build: Body, log: _Log) -> dict[str, Any]:
     return {"images": pushed, "buildStepImages": ["" for _ in build["steps"]]}
 
 
-def resolve_source(world: World, request: Request, build: Body) -> None:
+def resolve_source(world: World, build: Body) -> None:
     """Raise Cloud Build's 400 where the account that is to build may not read the source, or there is none."""
     source = build["source"]["storageSource"]
     bucket, name = str(source.get("bucket", "")), str(source.get("object", ""))
@@ -167,9 +169,9 @@ def resolve_source(world: World, request: Request, build: Body) -> None:
         found = world.store.get(BUCKET, bucket)
         if found is None:
             raise ApiError(404, "The specified bucket does not exist.")
-        asked = replace(request, caller=f"serviceAccount:{_account(build)}")
-        demand(world, asked, "storage.objects.get", found, on="object")
-        if world.store.get(OBJECT, f"{bucket}/{name}") is None:
+        body = world.store.get(OBJECT, f"{bucket}/{name}")
+        demand(world, f"serviceAccount:{_account(build)}", "storage.objects.get", found, on=body or {})
+        if body is None:
             raise ApiError(404, f"No such object: {bucket}/{name}")
     except ApiError as error:
         text = f"could not resolve source: googleapi: Error {error.status}: {error.message}, {error.reason}"
@@ -263,6 +265,4 @@ def _finish_log(world: World, build: Body, log: _Log) -> None:
         return
     key = f"{folder}/log-{build['id']}.txt".lstrip("/")
     written = blobs.write(world.home, [log.path.read_bytes()])
-    body = objects.made(bucket, key, {"contentType": "text/plain"}, written, world.clock(), None)
-    body["file"] = blobs.settle(world.home, name, written.path)
-    world.store.put(OBJECT, f"{name}/{key}", body)
+    generations.keep(world, OPERATOR, bucket, key, {"contentType": "text/plain"}, written)

@@ -1,4 +1,4 @@
-"""Cloud Storage: buckets and their IAM policies. Objects are in storage_objects."""
+"""Cloud Storage: buckets. Policies, lists, folders, notifications and objects have modules of their own."""
 
 from __future__ import annotations
 
@@ -6,20 +6,26 @@ import contextlib
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from reconciler.sandbox import buckets
+from reconciler.sandbox import acls, bucket_access, buckets, preconditions, soft_delete
+from reconciler.sandbox.bucket_access import bucket_of, demand_on_project, may
+from reconciler.sandbox.buckets import BUCKET
 from reconciler.sandbox.errors import ApiError
+from reconciler.sandbox.folders import FOLDER, MANAGED
+from reconciler.sandbox.objects import NONCURRENT, OBJECT
 from reconciler.sandbox.paging import listed
-from reconciler.sandbox.store import Body, Exists
+from reconciler.sandbox.store import Body, Exists, inner
 from reconciler.sandbox.world import Answer, Method, Request, World
 
 API: Final = "storage"
 VERSIONS: Final = ("v1",)
-BUCKET: Final = "storage.bucket"
+NOTIFICATION: Final = "storage.notification"
+CONTENTS: Final = (OBJECT, NONCURRENT, FOLDER, MANAGED)
+"""What keeps a bucket from being deleted."""
 Function = Callable[[World, Request], Mapping[str, Any] | Answer]
 
 
 def methods(world: World) -> dict[str, Method]:
-    """What of buckets is emulated: no ACLs, no locks, no relocation."""
+    """What of buckets is emulated: everything but moving them to another place."""
     found: dict[str, Function] = {
         "insert": _insert,
         "get": _get,
@@ -27,65 +33,94 @@ def methods(world: World) -> dict[str, Method]:
         "patch": _patch,
         "update": _update,
         "delete": _delete,
-        "getIamPolicy": _get_policy,
-        "setIamPolicy": _set_policy,
-        "testIamPermissions": _test_permissions,
+        "restore": _restore,
+        "lockRetentionPolicy": _lock,
         "getStorageLayout": _layout,
     }
+    return served(world, {f"buckets.{verb}": function for verb, function in found.items()})
+
+
+def served(world: World, functions: Mapping[str, Function]) -> dict[str, Method]:
+    """*functions* on *world*; what finds a resource unchanged answers 304."""
 
     def bound(function: Function) -> Method:
-        return lambda request: function(world, request)
+        def method(request: Request) -> Mapping[str, Any] | Answer:
+            try:
+                return function(world, request)
+            except preconditions.Unchanged:
+                return Answer(304)
 
-    return {f"buckets.{verb}": bound(function) for verb, function in found.items()}
+        return method
 
-
-def bucket_of(world: World, request: Request, permission: str, name: str = "") -> Body:
-    """The bucket that a request names, for a caller who holds *permission* on it; raises ApiError 404 or 403."""
-    wanted = name or request.params["bucket"]
-    body = world.store.get(BUCKET, wanted)
-    if body is None:
-        raise ApiError(404, "The specified bucket does not exist.")
-    demand(world, request, permission, body)
-    return body
+    return {key: bound(function) for key, function in functions.items()}
 
 
-def demand(world: World, request: Request, permission: str, bucket: Body, *, on: str = "bucket") -> None:
-    """Raise Google's 403 unless the caller holds *permission* on *bucket*."""
-    places = [f"buckets/{bucket['name']}", f"projects/{bucket['projectId']}"]
-    if not world.policies.allowed(request.caller, permission, places):
-        who = request.caller.partition(":")[2] or "Anonymous caller"
-        text = (
-            f"{who} does not have {permission} access to the Google Cloud Storage {on}. "
-            f"Permission '{permission}' denied on resource (or it may not exist)."
-        )
-        raise ApiError(403, text)
+def change(world: World, name: str, apply: Callable[[Body], Body]) -> Body:
+    """Replace the live bucket *name* by what *apply* makes of it, atomically; raises ApiError 404."""
+    with world.store.transaction():
+        fresh = apply(bucket_access.found(world, name))
+        world.store.put(BUCKET, name, fresh)
+    return fresh
 
 
-def _shown(body: Body) -> dict[str, Any]:
-    return {key: value for key, value in body.items() if key != "projectId"}
-
-
-def _on_project(world: World, request: Request, permission: str) -> None:
-    if not world.policies.allowed(request.caller, permission, [f"projects/{request.project}"]):
-        who = request.caller.partition(":")[2]
-        text = f"{who} does not have {permission} access to the Google Cloud project."
-        raise ApiError(403, f"{text} Permission '{permission}' denied on resource (or it may not exist).")
+def _full(world: World, request: Request, bucket: Body, default: str) -> bool:
+    wished = request.params.get("projection", default) == "full"
+    if wished and not may(world, request.caller, "storage.buckets.getIamPolicy", bucket):
+        if "projection" in request.params:
+            bucket_access.demand(world, request.caller, "storage.buckets.getIamPolicy", bucket)
+        return False
+    return wished
 
 
 def _insert(world: World, request: Request) -> Mapping[str, Any]:
-    _on_project(world, request, "storage.buckets.create")
+    demand_on_project(world, request, "storage.buckets.create")
     name = request.body.get("name")
     if not name:
         raise ApiError(400, "Required parameter: name", reason="required")
-    project = world.projects.get(request.project)
-    number = project.number if project else ""
-    body = buckets.made(name, request.body, number, world.clock())
+    number = bucket_access.number_of(world, request.project)
+    retention = bool(request.params.get("enableObjectRetention"))
+    body = buckets.made(name, request.body, number, world.clock(), retention=retention)
     body["projectId"] = request.project
-    try:
-        world.store.create(BUCKET, name, body)
-    except Exists as error:
-        raise _taken(world, request, name) from error
-    return _shown(body)
+    bucket_access.check_constraints(world, body)
+    lists = _lists(world, request, body)
+    body["defaultObjectAcl"] = lists.get("defaultObjectAcl", acls.canned("default", "projectPrivate", number))
+    with world.store.transaction():
+        try:
+            world.store.create(BUCKET, name, body)
+        except Exists as error:
+            raise _taken(world, request, name) from error
+        bucket_access.keep_bindings(world, body, {"bindings": bucket_access.first_bindings(body)})
+        if "acl" in lists:
+            bucket_access.keep_list(world, body, lists["acl"])
+    asked = any(request.body.get(field) for field in buckets.LISTS)
+    return bucket_access.shown(world, body, full=_full(world, request, body, "full" if asked else "noAcl"))
+
+
+def _lists(world: World, request: Request, bucket: Body) -> dict[str, list[acls.Entry]]:
+    """The lists that a request brings, by the field; raises ApiError where there may be none."""
+    lists: dict[str, list[acls.Entry]] = {}
+    number = bucket["projectNumber"]
+    kinds: tuple[tuple[str, str, acls.Kind, str], ...] = (
+        ("acl", "predefinedAcl", "bucket", bucket_access.owner_of(bucket)),
+        ("defaultObjectAcl", "predefinedDefaultObjectAcl", "default", ""),
+    )
+    for field, parameter, kind, owner in kinds:
+        sent, canned = request.body.get(field), request.params.get(parameter)
+        if not sent and not canned:
+            continue
+        acls.demand_lists(bucket, acls.WRITE_BUCKET)
+        if sent and canned:
+            raise acls.twice()
+        lists[field] = (
+            acls.canned(kind, canned, number)
+            if canned
+            else acls.checked(
+                kind, sent or (), owner, lambda project: bucket_access.number_of(world, project)
+            )
+        )
+        if acls.public(lists[field]) and bucket_access.prevented(world, bucket):
+            raise bucket_access.no_public()
+    return lists
 
 
 def _taken(world: World, request: Request, name: str) -> ApiError:
@@ -100,129 +135,123 @@ def _taken(world: World, request: Request, name: str) -> ApiError:
     return ApiError(409, text, reason="conflict")
 
 
-def _get(world: World, request: Request) -> Mapping[str, Any] | Answer:
+def _get(world: World, request: Request) -> Mapping[str, Any]:
+    if request.params.get("softDeleted"):
+        body = soft_delete.find_bucket(
+            world, request.params["bucket"], str(request.params.get("generation", ""))
+        )
+        if body is None:
+            raise bucket_access.no_bucket()
+        bucket_access.demand(world, request.caller, "storage.buckets.get", body)
+        return soft_delete.shown_bucket(body)
     body = bucket_of(world, request, "storage.buckets.get")
-    return _shown(body) if buckets.check_preconditions(body, request.params) else Answer(304)
+    if request.params.get("generation", body["generation"]) != body["generation"]:
+        raise bucket_access.no_bucket()
+    preconditions.hold(body, request.params)
+    return bucket_access.shown(world, body, full=_full(world, request, body, "noAcl"))
 
 
 def _list(world: World, request: Request) -> Mapping[str, Any]:
-    _on_project(world, request, "storage.buckets.list")
-    prefix = request.params.get("prefix", "")
-    items = [
-        (name, _shown(body))
-        for name, body in world.store.list(BUCKET, prefix)
-        if body["projectId"] == request.project and not request.params.get("softDeleted")
-    ]
+    demand_on_project(world, request, "storage.buckets.list")
+    prefix, full = request.params.get("prefix", ""), request.params.get("projection") == "full"
+    if request.params.get("softDeleted"):
+        items = [
+            (name, soft_delete.shown_bucket(body))
+            for name, body in world.store.list(soft_delete.DELETED_BUCKET, prefix)
+            if body["projectId"] == request.project and not soft_delete.expired(world, body)
+        ]
+    else:
+        items = [
+            (name, bucket_access.shown(world, body, full=full))
+            for name, body in world.store.list(BUCKET, prefix)
+            if body["projectId"] == request.project
+        ]
     page = listed("items", items, request.params, default=1000, most=1000, size="maxResults")
     return {"kind": "storage#buckets", **page}
 
 
 def _patch(world: World, request: Request) -> Mapping[str, Any]:
     bucket_of(world, request, "storage.buckets.update")
-    sent = buckets.accepted(request.body)
-    return _changed(world, request, lambda body: buckets.merged(body, sent), wanted=bool(sent))
+    asked = any(request.params.get(name) for name in ("predefinedAcl", "predefinedDefaultObjectAcl"))
+    if not request.body and not asked:
+        # An empty patch changes nothing, not even the metageneration, as recorded.
+        return _changed(world, request, lambda body: body)
+    return _changed(world, request, lambda body: buckets.patched(body, request.body, world.clock()))
 
 
 def _update(world: World, request: Request) -> Mapping[str, Any]:
     bucket_of(world, request, "storage.buckets.update")
-    return _changed(world, request, lambda body: buckets.replaced(body, request.body), wanted=True)
+    return _changed(world, request, lambda body: buckets.replaced(body, request.body, world.clock()))
 
 
-def _changed(
-    world: World, request: Request, change: Callable[[Body], Body], *, wanted: bool
-) -> Mapping[str, Any]:
-    now = world.clock()
-
+def _changed(world: World, request: Request, make: Callable[[Body], Body]) -> Mapping[str, Any]:
     def apply(old: Body) -> Body:
-        if not buckets.check_preconditions(old, request.params):
-            raise buckets.failed_precondition()
-        if not wanted:
-            return old
-        fresh = buckets.settled(old, change(old), now)
-        return {**buckets.bumped(fresh, now), "projectId": old["projectId"]}
+        preconditions.hold(old, request.params)
+        fresh = make(old)
+        if fresh["iamConfiguration"] != old["iamConfiguration"]:
+            bucket_access.check_constraints(world, fresh)
+        lists = _lists(world, request, fresh)
+        if "acl" in lists:
+            bucket_access.keep_list(world, fresh, lists["acl"])
+        default = {"defaultObjectAcl": lists["defaultObjectAcl"]} if "defaultObjectAcl" in lists else {}
+        return {**fresh, **default}
 
-    return _shown(world.store.update(BUCKET, request.params["bucket"], apply))
+    body = change(world, request.params["bucket"], apply)
+    return bucket_access.shown(world, body, full=_full(world, request, body, "full"))
 
 
 def _delete(world: World, request: Request) -> Answer:
     name = request.params["bucket"]
     with world.store.transaction():
         body = bucket_of(world, request, "storage.buckets.delete")
-        if not buckets.check_preconditions(body, request.params):
-            raise buckets.failed_precondition()
-        for kind in ("storage.object", "storage.noncurrent"):
-            if world.store.list(kind, f"{name}/", limit=1):
-                raise ApiError(409, "The bucket you tried to delete is not empty.", reason="conflict")
-        world.store.delete(BUCKET, name)
-        world.policies.forget(f"buckets/{name}")
+        preconditions.hold(body, request.params)
+        if any(world.store.list(kind, f"{name}/", limit=1) for kind in CONTENTS):
+            raise ApiError(409, "The bucket you tried to delete is not empty.", reason="conflict")
+        soft_delete.keep_bucket(world, body)
+        for key, _ in world.store.list(NOTIFICATION, f"{name}/"):
+            world.store.delete(NOTIFICATION, key)
     with contextlib.suppress(OSError):
         (world.home / "objects" / name).rmdir()
     return Answer(204)
 
 
-def _get_policy(world: World, request: Request) -> Mapping[str, Any]:
-    body = bucket_of(world, request, "storage.buckets.getIamPolicy")
-    return _shown_policy(world, body)
-
-
-def _shown_policy(world: World, bucket: Body) -> dict[str, Any]:
-    name = bucket["name"]
-    policy = world.store.get("policy", f"buckets/{name}") or _first_policy(bucket)
-    return {"kind": "storage#policy", "resourceId": f"projects/_/buckets/{name}", **policy}
-
-
-def _first_policy(bucket: Body) -> dict[str, Any]:
-    """The legacy bindings that every bucket starts with; on objects only where access is uniform."""
-    project = bucket["projectId"]
-    owners, viewers = [f"projectEditor:{project}", f"projectOwner:{project}"], [f"projectViewer:{project}"]
-    bindings = [
-        {"role": "roles/storage.legacyBucketOwner", "members": owners},
-        {"role": "roles/storage.legacyBucketReader", "members": viewers},
-    ]
-    if bucket["iamConfiguration"]["uniformBucketLevelAccess"]["enabled"]:
-        bindings.append({"role": "roles/storage.legacyObjectOwner", "members": owners})
-        bindings.append({"role": "roles/storage.legacyObjectReader", "members": viewers})
-    return {"version": 1, "etag": "CAE=", "bindings": bindings}
-
-
-def _set_policy(world: World, request: Request) -> Mapping[str, Any]:
-    bucket = bucket_of(world, request, "storage.buckets.setIamPolicy")
-    resource = f"buckets/{bucket['name']}"
-    public = {"allUsers", "allAuthenticatedUsers"}
-    bindings: list[dict[str, Any]] = request.body.get("bindings", [])
-    enforced = bucket["iamConfiguration"]["publicAccessPrevention"] == "enforced"
-    if enforced and any(not public.isdisjoint(binding.get("members", ())) for binding in bindings):
-        text = (
-            "The member bindings allUsers and allAuthenticatedUsers are not allowed since public access prevention "
-            "is enforced."
-        )
-        raise ApiError(412, text, reason="conditionNotMet")
+def _restore(world: World, request: Request) -> Mapping[str, Any]:
+    name = request.params["bucket"]
     with world.store.transaction():
-        if world.store.get("policy", resource) is None:
-            world.store.put("policy", resource, _first_policy(bucket))
-        try:
-            world.policies.set(resource, {**request.body, "bindings": bindings})
-        except ApiError as error:
-            if error.rpc_status == "ABORTED":
-                raise buckets.failed_precondition() from error
-            raise ApiError(error.status, error.message, reason="invalid") from error
-    return _shown_policy(world, bucket)
+        kept = soft_delete.find_bucket(world, name, str(request.params["generation"]))
+        if kept is None:
+            raise bucket_access.no_bucket()
+        place = f"projects/{kept['projectId']}"
+        if not world.policies.allowed(request.caller, "storage.buckets.restore", [place]):
+            raise bucket_access.refused(
+                request.caller, "storage.buckets.restore", "the Google Cloud Storage bucket"
+            )
+        if world.store.get(BUCKET, name) is not None:
+            text = (
+                "A live bucket with this name already exists. The live bucket must be deleted before this bucket can "
+                "be restored."
+            )
+            raise ApiError(409, text, reason="conflict")
+        body = soft_delete.restore_bucket(world, kept)
+    return bucket_access.shown(world, body, full=_full(world, request, body, "full"))
 
 
-def _test_permissions(world: World, request: Request) -> Mapping[str, Any]:
-    body = world.store.get(BUCKET, request.params["bucket"])
-    if body is None:
-        raise ApiError(404, "The specified bucket does not exist.")
-    places = [f"buckets/{body['name']}", f"projects/{body['projectId']}"]
-    held = world.policies.held(request.caller, request.params.get("permissions", ()), places)
-    return {"kind": "storage#testIamPermissionsResponse", **held}
+def _lock(world: World, request: Request) -> Mapping[str, Any]:
+    bucket_of(world, request, "storage.buckets.update")
+
+    def apply(old: Body) -> Body:
+        policy = inner(old, "retentionPolicy")
+        if not policy or policy.get("isLocked"):
+            text = f"Bucket '{old['name']}' does not have an unlocked retention policy."
+            raise ApiError(400, text, reason="invalid")
+        preconditions.hold(old, request.params)
+        return buckets.bumped({**old, "retentionPolicy": {**policy, "isLocked": True}}, world.clock())
+
+    return buckets.shown(change(world, request.params["bucket"], apply))
 
 
 def _layout(world: World, request: Request) -> Mapping[str, Any]:
     body = bucket_of(world, request, "storage.objects.list")
-    return {
-        "kind": "storage#storageLayout",
-        "bucket": body["name"],
-        "location": body["location"],
-        "locationType": body["locationType"],
-    }
+    named = ("location", "locationType", "customPlacementConfig", "hierarchicalNamespace")
+    shown = {key: body[key] for key in named if key in body}
+    return {"kind": "storage#storageLayout", "bucket": body["name"], **shown}
