@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import base64
-import secrets
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, Final, cast
 
 from reconciler.sandbox.errors import ApiError
-from reconciler.sandbox.paging import page
-from reconciler.sandbox.store import Body
+from reconciler.sandbox.paging import listed
+from reconciler.sandbox.secret_names import (
+    SECRET,
+    VERSION,
+    etag_mismatch,
+    find,
+    fresh_etag,
+    secret_name,
+    shown,
+    version_id,
+)
+from reconciler.sandbox.store import Body, inner
 from reconciler.sandbox.world import Request, World, timestamp
 
-SECRET: Final = "secretmanager.secret"  # noqa: S105 -- the store's word for the kind
-VERSION: Final = "secretmanager.version"
 MOST_BYTES: Final = 65536
 Function = Callable[[World, Request], Mapping[str, Any]]
 
@@ -30,30 +37,6 @@ def version_methods() -> dict[str, Function]:
         "versions.disable": lambda world, request: _switch(world, request, "DISABLED"),
         "versions.destroy": _destroy,
     }
-
-
-def secret_name(request: Request) -> str:
-    """The store's name of the secret that a request names: by project id, without a version."""
-    named = request.params.get("name") or request.params.get("parent") or request.params.get("resource")
-    parts = str(named).split("/")
-    return f"projects/{request.project}/secrets/{parts[3]}" if len(parts) > 3 else ""
-
-
-def project_number(world: World, request: Request) -> str:
-    """The number that stands in the answer's names."""
-    project = world.projects.get(request.project)
-    return project.number if project else request.project
-
-
-def fresh_etag() -> str:
-    """A new etag; Secret Manager's carry quotes."""
-    return f'"{secrets.token_hex(7)}"'
-
-
-def etag_mismatch() -> ApiError:
-    """The 400 for an etag that is not the resource's own any more."""
-    text = "The etag provided in the request does not match the resource's current etag."
-    return ApiError(400, text, rpc_status="FAILED_PRECONDITION")
 
 
 def access_payload(world: World, project_id: str, secret: str, version: str) -> bytes:
@@ -83,32 +66,26 @@ def _number(world: World, name: str, wanted: str) -> str:
 
 def _stored(world: World, request: Request) -> str:
     name = secret_name(request)
-    wanted = request.params["name"].split("/")[5]
-    return f"{name}/versions/{_number(world, name, wanted)}"
+    return f"{name}/versions/{_number(world, name, version_id(request))}"
 
 
 def _version(world: World, request: Request) -> Body:
-    if world.store.get(SECRET, secret_name(request)) is None:
-        raise _no_secret(world, request)
+    name, wanted = secret_name(request), version_id(request)
+    known = world.store.get(SECRET, name)
+    if known is None or (wanted == "latest" and not known["lastVersion"]):
+        raise ApiError(404, f"Secret [{shown(world, request, name)}] not found or has no versions.")
     body = world.store.get(VERSION, _stored(world, request))
     if body is None:
         raise ApiError(404, f"Secret Version [{_by_number(world, request)}] not found.")
     return body
 
 
-def _no_secret(world: World, request: Request) -> ApiError:
-    secret = secret_name(request).rpartition("/")[2]
-    return ApiError(404, f"Secret [projects/{project_number(world, request)}/secrets/{secret}] not found.")
-
-
 def _by_number(world: World, request: Request) -> str:
-    parts = request.params["name"].split("/")
-    return "/".join(["projects", project_number(world, request), *parts[2:]])
+    return shown(world, request, f"{secret_name(request)}/versions/{version_id(request)}")
 
 
 def _shown(world: World, request: Request, body: Body) -> dict[str, Any]:
-    secret = secret_name(request).rpartition("/")[2]
-    name = f"projects/{project_number(world, request)}/secrets/{secret}/versions/{body['number']}"
+    name = shown(world, request, f"{secret_name(request)}/versions/{body['number']}")
     hidden = ("data", "crc32c", "number")
     return {"name": name, **{key: value for key, value in body.items() if key not in hidden}}
 
@@ -128,19 +105,13 @@ def _add(world: World, request: Request) -> Mapping[str, Any]:
         raise ApiError(400, "The provided CRC32C checksum of the payload does not match its data.")
     name = secret_name(request)
     with world.store.transaction():
-        secret = world.store.get(SECRET, name)
-        if secret is None:
-            raise _no_secret(world, request)
+        secret = find(world, request)
         number = secret["lastVersion"] + 1
-        kind = "automatic" if "automatic" in secret["replication"] else "userManaged"
-        replicas = [
-            {"location": one["location"]} for one in secret["replication"].get(kind, {}).get("replicas", ())
-        ]
         body: Body = {
             "number": number,
             "createTime": world.now(),
             "state": "ENABLED",
-            "replicationStatus": {kind: {"replicas": replicas} if replicas else {}},
+            **_where(secret),
             "etag": fresh_etag(),
             "data": base64.b64encode(data).decode(),
             "crc32c": checksum,
@@ -151,28 +122,51 @@ def _add(world: World, request: Request) -> Mapping[str, Any]:
     return _shown(world, request, body)
 
 
+def _where(secret: Body) -> dict[str, Any]:
+    """Where a new version lies, and under which keys: Google's own are not named."""
+    replication = inner(secret, "replication")
+    if not replication:
+        return _encrypted(secret)
+    if "automatic" in replication:
+        return {"replicationStatus": {"automatic": _encrypted(replication["automatic"])}}
+    replicas = [
+        {"location": one["location"], **_encrypted(one)} for one in replication["userManaged"]["replicas"]
+    ]
+    return {"replicationStatus": {"userManaged": {"replicas": replicas}}}
+
+
+def _encrypted(holder: Mapping[str, Any]) -> dict[str, Any]:
+    key = inner(holder, "customerManagedEncryption").get("kmsKeyName")
+    return {"customerManagedEncryption": {"kmsKeyVersionName": f"{key}/cryptoKeyVersions/1"}} if key else {}
+
+
 def _list(world: World, request: Request) -> Mapping[str, Any]:
-    name = secret_name(request)
-    if world.store.get(SECRET, name) is None:
-        raise _no_secret(world, request)
-    wanted = str(request.params.get("filter", "")).replace(" ", "").replace("=", ":")
-    if wanted and not wanted.startswith("state:"):
-        raise ApiError(
-            400, f"The sandbox does not understand the filter {wanted!r}.", reason="sandboxNotEmulated"
-        )
-    states = set(wanted.replace("state:", "").strip("()").split("OR")) if wanted else set[str]()
-    found = world.store.list(VERSION, f"{name}/versions/")
+    find(world, request)
+    wanted = str(request.params.get("filter", ""))
+    states = _states(wanted)
+    found = world.store.list(VERSION, f"{secret_name(request)}/versions/")
     # Newest first; the paging key counts down so that its order is the list's.
     items = [
         (f"{10**10 - body['number']:011d}", _shown(world, request, body))
         for _, body in reversed(found)
         if not states or body["state"] in states
     ]
-    values, token = page(items, request.params, default=25000, most=25000)
-    return {
-        **({"versions": values, "totalSize": len(items)} if items else {}),
-        **({"nextPageToken": token} if token else {}),
-    }
+    total = {"totalSize": len(items)} if items and not wanted else {}
+    return {**listed("versions", items, request.params, default=25000, most=25000), **total}
+
+
+def _states(wanted: str) -> set[str]:
+    """The states that a filter asks for; empty for all of them. Raises ApiError 400 for other filters."""
+    plain = wanted.replace(" ", "").replace("=", ":")
+    if not plain:
+        return set()
+    terms = plain.replace("(", "").replace(")", "").split("OR")
+    states = {term.removeprefix("state:") for term in terms}
+    if not plain.startswith("state:") or not states <= {"ENABLED", "DISABLED", "DESTROYED"}:
+        raise ApiError(
+            400, f"The sandbox does not understand the filter {wanted!r}.", reason="sandboxNotEmulated"
+        )
+    return states
 
 
 def _access(world: World, request: Request) -> Mapping[str, Any]:

@@ -114,7 +114,7 @@ class _Run:
             asked = path.removesuffix(":setIamPolicy") + ":getIamPolicy"
             live = self.sandbox.call("POST", row.host, asked, {}, {"options": {"requestedPolicyVersion": 3}})
             return {**body, "policy": _live(body["policy"], live.body)}
-        live = self.sandbox.call("GET", row.host, re.sub(r"[/:]set\w+$", "", path))
+        live = self.sandbox.call("GET", row.host, re.sub(r"/set\w+$|:\w+$", "", path))
         return _live(body, live.body)
 
     def _note(self, row: Row, path: str, got: Got) -> None:

@@ -12,7 +12,8 @@ from reconciler.sandbox.runtime import images, samples
 from reconciler.sandbox.runtime.databases import Databases
 from reconciler.sandbox.runtime.images import Image
 from reconciler.sandbox.runtime.revision import Container, SecretRef
-from reconciler.sandbox.secret_versions import SECRET, access_payload
+from reconciler.sandbox.secret_names import SECRET
+from reconciler.sandbox.secret_versions import access_payload
 from reconciler.sandbox.world import World
 
 

@@ -1,60 +1,55 @@
-"""Secret Manager: secrets and their policies. Versions are in `sandbox.secret_versions`.
-
-Answers name resources by project number, whatever the caller used; the store keeps them by project id.
-"""
+"""Secret Manager: secrets and their policies, global and regional. Versions are in `sandbox.secret_versions`."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import timedelta
 from typing import Any, Final
 
-from reconciler.sandbox import labels
+from reconciler.sandbox import secret_settings
 from reconciler.sandbox.errors import ApiError
-from reconciler.sandbox.paging import page
-from reconciler.sandbox.secret_versions import (
+from reconciler.sandbox.paging import listed
+from reconciler.sandbox.secret_names import (
     SECRET,
     VERSION,
     etag_mismatch,
+    find,
     fresh_etag,
-    project_number,
+    parent,
+    regional,
     secret_name,
-    version_methods,
+    shown,
 )
-from reconciler.sandbox.store import Body, Exists
-from reconciler.sandbox.world import Method, Request, World, timestamp
+from reconciler.sandbox.secret_versions import version_methods
+from reconciler.sandbox.store import Body, Exists, inner
+from reconciler.sandbox.world import Method, Request, World
 
 API: Final = "secretmanager"
 VERSIONS: Final = ("v1",)
 SECRET_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,255}")
-MUTABLE: Final = (
-    # "Secret" in the API reference: everything else is immutable or the server's.
-    "labels",
-    "annotations",
-    "topics",
-    "expireTime",
-    "ttl",
-    "rotation",
-    "versionAliases",
-    "versionDestroyTtl",
-)
+MOST: Final = 25000
+LOCATIONS: Final = (
+    # "Secret Manager locations", the regions a deployment is likely to be in.
+    "asia-east1", "asia-northeast1", "asia-southeast1", "europe-north1", "europe-west1", "europe-west2", "europe-west3",
+    "europe-west4", "europe-west6", "europe-west9", "us-central1", "us-east1", "us-east4", "us-west1",
+)  # fmt: skip
 _FILTER: Final = re.compile(
     r"(?P<field>name|labels\.[a-z0-9_-]+)\s*(?P<operator>[:=])\s*\"?(?P<value>[^\"]*)\"?"
 )
+Function = Callable[[World, Request], Mapping[str, Any]]
 
 
 def methods(world: World) -> dict[str, Method]:
-    """What of Secret Manager is emulated: global secrets, not regional ones."""
-    found: dict[str, Callable[[World, Request], Mapping[str, Any]]] = {
+    """What of Secret Manager is emulated: everything but rotation by Google, and expiry."""
+    found: dict[str, Function] = {
         "create": _create,
-        "get": lambda world, request: _shown(world, request, _secret(world, request)),
+        "get": lambda world, request: _shown(world, request, find(world, request)),
         "list": _list,
         "patch": _patch,
         "delete": _delete,
         "getIamPolicy": lambda world, request: world.policies.get(_existing(world, request)),
         "setIamPolicy": lambda world, request: world.policies.set(
-            _existing(world, request), request.body.get("policy", {})
+            _existing(world, request), inner(request.body, "policy")
         ),
         "testIamPermissions": lambda world, request: world.policies.held(
             request.caller,
@@ -64,86 +59,72 @@ def methods(world: World) -> dict[str, Method]:
         **version_methods(),
     }
 
-    def bound(function: Callable[[World, Request], Mapping[str, Any]]) -> Method:
+    def bound(function: Function) -> Method:
         return lambda request: function(world, request)
 
-    return {f"projects.secrets.{verb}": bound(function) for verb, function in found.items()}
-
-
-def _secret(world: World, request: Request) -> Body:
-    name = secret_name(request)
-    body = world.store.get(SECRET, name)
-    if body is None:
-        shown = name.replace(f"projects/{request.project}/", f"projects/{project_number(world, request)}/")
-        raise ApiError(404, f"Secret [{shown}] not found.")
-    return body
+    places = ("projects.secrets", "projects.locations.secrets")
+    secrets = {f"{place}.{verb}": bound(function) for place in places for verb, function in found.items()}
+    locations: dict[str, Function] = {"list": _locations, "get": _location}
+    return secrets | {f"projects.locations.{verb}": bound(function) for verb, function in locations.items()}
 
 
 def _existing(world: World, request: Request) -> str:
-    _secret(world, request)
+    find(world, request)
     return secret_name(request)
 
 
 def _shown(world: World, request: Request, body: Body) -> dict[str, Any]:
-    name = f"projects/{project_number(world, request)}/secrets/{body['secretId']}"
-    hidden = ("secretId", "lastVersion", "ttl")
+    name = shown(world, request, f"{parent(request)}/secrets/{body['secretId']}")
+    hidden = ("secretId", "lastVersion")
     return {"name": name, **{key: value for key, value in body.items() if key not in hidden and value}}
 
 
 def _create(world: World, request: Request) -> Mapping[str, Any]:
-    secret_id = request.params.get("secretId", "")
+    secret_id = str(request.params.get("secretId", ""))
     if SECRET_ID.fullmatch(secret_id) is None:
-        raise ApiError(400, f"Invalid secret ID '{secret_id}': it must match [A-Za-z0-9_-]{{1,255}}.")
+        text = f"The provided Secret ID [{secret_id}] does not match the expected format [[a-zA-Z_0-9]+]"
+        raise ApiError(400, text)
     sent = request.body
-    replication = sent.get("replication")
-    if not replication or not set(replication) & {"automatic", "userManaged"}:
-        raise ApiError(400, "The replication policy of the secret must be set: automatic or userManaged.")
-    _check(sent)
+    replication = secret_settings.replication(sent, regional=regional(request))
+    secret_settings.check(sent)
+    if not regional(request) and sent.get(secret_settings.ENCRYPTION):
+        text = "The encryption of a secret that is replicated is set in its replication policy."
+        raise ApiError(400, text)
+    if sent.get("versionAliases"):
+        raise ApiError(400, "A new secret has no versions that an alias could name.")
     body: Body = {
+        **{field: sent[field] for field in secret_settings.ON_CREATION if sent.get(field)},
         "secretId": secret_id,
-        "replication": replication,
         "createTime": world.now(),
         "etag": fresh_etag(),
         "lastVersion": 0,
-        **{field: sent[field] for field in MUTABLE if sent.get(field)},
     }
-    _apply_ttl(world, body)
-    name = f"projects/{request.project}/secrets/{secret_id}"
+    body = secret_settings.settled(body, world.clock())
+    body |= {"replication": replication} if replication else {}
+    name = f"{parent(request)}/secrets/{secret_id}"
     try:
         world.store.create(SECRET, name, body)
     except Exists as error:
-        shown = f"projects/{project_number(world, request)}/secrets/{secret_id}"
-        raise ApiError(409, f"Secret [{shown}] already exists.") from error
+        raise ApiError(409, f"Secret [{shown(world, request, name)}] already exists.") from error
     return _shown(world, request, body)
 
 
-def _check(sent: Mapping[str, Any]) -> None:
-    labels.check(sent.get("labels", {}))
-    if sent.get("ttl") and sent.get("expireTime"):
-        raise ApiError(400, "Only one of ttl and expire_time may be set.")
-
-
-def _apply_ttl(world: World, body: Body) -> None:
-    ttl = body.pop("ttl", None)
-    if ttl:
-        end = world.clock() + timedelta(seconds=float(ttl.removesuffix("s")))
-        body["expireTime"] = timestamp(end)
-
-
 def _list(world: World, request: Request) -> Mapping[str, Any]:
+    wanted = str(request.params.get("filter", ""))
     found = [
-        (name, _shown(world, request, body))
-        for name, body in world.store.list(SECRET, f"projects/{request.project}/secrets/")
-        if _passes(body, request.params.get("filter", ""))
+        body
+        for _, body in world.store.list(SECRET, f"{parent(request)}/secrets/")
+        if _passes(world, request, body, wanted)
     ]
-    values, token = page(found, request.params, default=25000, most=25000)
-    return {
-        **({"secrets": values, "totalSize": len(found)} if found else {}),
-        **({"nextPageToken": token} if token else {}),
-    }
+    # Newest first; the paging key counts down so that its order is the list's.
+    found.sort(key=lambda body: (body["createTime"], body["secretId"]), reverse=True)
+    items = [(f"{10**9 + number}", _shown(world, request, body)) for number, body in enumerate(found)]
+    total = {"totalSize": len(items)} if items and not wanted else {}
+    return {**listed("secrets", items, request.params, default=MOST, most=MOST), **total}
 
 
-def _passes(body: Body, wanted: str) -> bool:
+def _passes(world: World, request: Request, body: Body, wanted: str) -> bool:
+    name = shown(world, request, f"{parent(request)}/secrets/{body['secretId']}")
     for term in filter(None, re.split(r"\s+AND\s+", wanted.strip())):
         found = _FILTER.fullmatch(term)
         if found is None:
@@ -151,45 +132,40 @@ def _passes(body: Body, wanted: str) -> bool:
                 400, f"The sandbox does not understand the filter {term!r}.", reason="sandboxNotEmulated"
             )
         field, value = found["field"], found["value"]
-        actual = body["secretId"] if field == "name" else body.get("labels", {}).get(field.partition(".")[2])
-        exact = field != "name" and found["operator"] == "="
-        if actual is None or (actual != value if exact else value.rpartition("/")[2] not in actual):
+        actual = name if field == "name" else inner(body, "labels").get(field.partition(".")[2])
+        if actual is None:
+            return False
+        if found["operator"] == ":":
+            if value != "*" and value not in actual:
+                return False
+        elif actual not in (value, name.rpartition("/")[0] + f"/{value}"):
             return False
     return True
 
 
 def _patch(world: World, request: Request) -> Mapping[str, Any]:
-    current = _secret(world, request)
-    fields = [field for field in str(request.params.get("updateMask", "")).split(",") if field]
-    if not fields:
+    current = find(world, request)
+    mask = [field for field in str(request.params.get("updateMask", "")).split(",") if field]
+    if not mask:
         raise ApiError(400, "Request contains an invalid argument: update_mask is required.")
-    _check(request.body)
     sent_etag = request.body.get("etag")
     if sent_etag and sent_etag != current["etag"]:
         raise etag_mismatch()
-    chosen = {labels.camel(field).partition(".")[0] for field in fields}
-    for field in sorted(chosen - {"etag"}):
-        if field not in MUTABLE:
-            raise ApiError(400, f"The field {field} of a secret cannot be updated.")
-    aliases: dict[str, str] = request.body.get("versionAliases", {}) if "versionAliases" in chosen else {}
-    for alias, number in aliases.items():
-        if world.store.get(VERSION, f"{secret_name(request)}/versions/{int(number):010d}") is None:
-            raise ApiError(400, f"The alias {alias} names version {number}, which does not exist.")
+    if any(field.partition(".")[0] in ("versionAliases", "version_aliases") for field in mask):
+        for alias, number in inner(request.body, "versionAliases").items():
+            if world.store.get(VERSION, f"{secret_name(request)}/versions/{int(number):010d}") is None:
+                raise ApiError(400, f"The alias {alias} names version {number}, which does not exist.")
 
     def change(body: Body) -> Body:
-        for field in chosen & set(MUTABLE):
-            body.pop(field, None)
-            if request.body.get(field):
-                body[field] = request.body[field]
-        _apply_ttl(world, body)
-        body["etag"] = fresh_etag()
-        return body
+        fresh = secret_settings.patched(body, request.body, mask, world.clock())
+        secret_settings.check(fresh)
+        return {**fresh, "etag": fresh_etag()}
 
     return _shown(world, request, world.store.update(SECRET, secret_name(request), change))
 
 
 def _delete(world: World, request: Request) -> Mapping[str, Any]:
-    current = _secret(world, request)
+    current = find(world, request)
     if request.params.get("etag", current["etag"]) != current["etag"]:
         raise etag_mismatch()
     name = secret_name(request)
@@ -199,3 +175,20 @@ def _delete(world: World, request: Request) -> Mapping[str, Any]:
             world.store.delete(VERSION, version)
         world.policies.forget(name)
     return {}
+
+
+def _locations(_world: World, request: Request) -> Mapping[str, Any]:
+    items = [(place, _place(request, place)) for place in LOCATIONS]
+    return listed("locations", items, request.params, default=MOST, most=MOST)
+
+
+def _location(_world: World, request: Request) -> Mapping[str, Any]:
+    place = str(request.params["name"]).rpartition("/")[2]
+    if place not in LOCATIONS:
+        raise ApiError(404, f"Location [{place}] not found.")
+    return _place(request, place)
+
+
+def _place(request: Request, place: str) -> dict[str, Any]:
+    labels = {"cloud.googleapis.com/region": place}
+    return {"name": f"projects/{request.project}/locations/{place}", "locationId": place, "labels": labels}
