@@ -68,6 +68,16 @@ def sweep(home: Path, keep: Iterable[str]) -> None:
             file.unlink(missing_ok=True)
 
 
+def sweep_contents(home: Path, known: set[str]) -> None:
+    """Remove every content below objects/ that is none of *known*: a kill between a file and its record left it."""
+    for folder in (home / "objects").iterdir():
+        if folder.name == UPLOADS:
+            continue
+        for file in folder.iterdir():
+            if f"{folder.name}/{file.name}" not in known:
+                file.unlink(missing_ok=True)
+
+
 def write(home: Path, pieces: Iterable[bytes]) -> Written:
     """Keep *pieces* as a new content. On any failure nothing is left behind."""
     path = uploads_folder(home) / uuid.uuid4().hex

@@ -73,6 +73,12 @@ def _lists(
     return {"ownerEntity": owner, "acl": entries}
 
 
+def sweep(world: World) -> None:
+    """At start: remove contents that no generation of any object has."""
+    kinds = (OBJECT, NONCURRENT, soft_delete.DELETED, soft_delete.HIDDEN)
+    blobs.sweep_contents(world.home, {body["file"] for kind in kinds for _, body in world.store.list(kind)})
+
+
 def find(world: World, bucket: str, name: str, generation: str | None) -> Body:
     """A live object, or the generation that is asked for; raises ApiError 404."""
     stored = f"{bucket}/{name}"

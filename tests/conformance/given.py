@@ -129,6 +129,9 @@ class Givens:
         self._named_in(json.dumps(making.body))
         got = self.ask(making.method, making.host, making.path, making.body, making.query)
         self.made.append(f"{match[0]}{states.refused(got)}")
+        if making.path.endswith("/notificationChannels") and got.status == 200:
+            # Monitoring numbers its resources itself.
+            self.bindings.assigned[match["name"]] = str(fields_of(got.body)["name"]).rpartition("/")[2]
 
     def _mentions(self, index: int, query: Mapping[str, str], body: Any) -> None:
         self._named_in(json.dumps([body, dict(query)]))

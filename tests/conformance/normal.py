@@ -77,6 +77,7 @@ HIDDEN: Final = (
         rf"operations/pssn\.p24-({NUMBER}|\$\{{projectNumber\}})-{UUID}",
         "an operation's number is drawn at random",
     ),
+    Rule("monitoring * *mutatedBy", r".+@.+", "who called"),
     Rule("storage buckets *id", ANY, "the authors made it zeros"),
     Rule("storage * generation", NUMBER, "a time in microseconds"),
     Rule(

@@ -32,6 +32,8 @@ class Bindings:
     """By service: the id of the operation that was started last."""
     learned: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     """By placeholder: what the sandbox assigned, the newest last."""
+    assigned: dict[str, str] = field(default_factory=dict[str, str])
+    """The numbers that the sandbox gave to things that were made under a name of ours."""
 
     def fill(self, text: str) -> str:
         """*text* with what is fixed; other placeholders stay."""
@@ -42,6 +44,13 @@ class Bindings:
             "organizationID": ORGANIZATION,
         }
         return FREE.sub(lambda found: fixed.get(found[1], found[0]), text)
+
+    def renumbered(self, value: Any) -> Any:
+        """*value* with what the sandbox assigned in place of our own names."""
+        text = json.dumps(value)
+        for ours, theirs in self.assigned.items():
+            text = text.replace(ours, theirs)
+        return json.loads(text)
 
     def resolve(self, text: str, index: int) -> str:
         """*text* of the request of row *index*, with every placeholder replaced."""

@@ -76,6 +76,7 @@ class _Run:
         made = self.givens.before(index, path, query, body)
         if about_operation and made:
             path = self.bindings.resolve(row.path, index)
+        path, body = self.bindings.renumbered(path), self.bindings.renumbered(body)
         if fields := fields_of(body):
             body = self._versioned(row, path, fields)
         if about_operation and done(row.answer):

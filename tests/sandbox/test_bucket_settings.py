@@ -46,22 +46,29 @@ def test_a_setting_is_shown_in_normal_form(cloud: Cloud, sent: dict[str, Any], s
     assert {key: str(value) for key, value in found.items()} == expected
 
 
-def test_a_place_says_what_kind_it_is(cloud: Cloud) -> None:
-    """Regions, multi-regions and dual regions, the latter also of one's own; turbo replication is for the dual ones."""
-    pair = {"dataLocations": ["us-east1", "us-west1"]}
-    for number, (location, more, kind) in enumerate(
-        [("us-east1", {}, "region"), ("eu", {}, "multi-region"), ("nam4", {}, "dual-region")]
-        + [("us", {"customPlacementConfig": pair, "rpo": "ASYNC_TURBO"}, "dual-region")]
-    ):
-        name = made(cloud, f"place{number}", location=location, **more)
-        bucket = cloud.ok("GET", f"/storage/v1/b/{name}")
-        assert (bucket["locationType"], bucket.get("rpo")) == (
-            kind,
-            more.get("rpo", None if kind == "region" else "DEFAULT"),
-        )
-        assert ("satisfiesPZI" in bucket) == (kind == "region")
-    refused = cloud.post("/storage/v1/b?project={P}", {"name": "a-turbo-bucket", "rpo": "ASYNC_TURBO"})
-    assert refused.status == 400
+PAIR: dict[str, Any] = {"customPlacementConfig": {"dataLocations": ["us-east1", "us-west1"]}}
+
+
+@pytest.mark.parametrize(
+    ("sent", "kind", "rpo"),
+    [
+        ({"location": "us-east1"}, "region", None),
+        ({"location": "eu"}, "multi-region", "DEFAULT"),
+        ({"location": "nam4"}, "dual-region", "DEFAULT"),
+        ({"location": "us", **PAIR, "rpo": "ASYNC_TURBO"}, "dual-region", "ASYNC_TURBO"),
+    ],
+)
+def test_a_place_says_what_kind_it_is(cloud: Cloud, sent: dict[str, Any], kind: str, rpo: str | None) -> None:
+    """Regions, multi-regions and dual regions, the latter also of one's own."""
+    bucket = cloud.ok("GET", f"/storage/v1/b/{made(cloud, 'place', **sent)}")
+    assert (bucket["locationType"], bucket.get("rpo")) == (kind, rpo)
+    assert ("satisfiesPZI" in bucket) == (kind == "region")
+
+
+def test_turbo_replication_is_for_dual_regions(cloud: Cloud) -> None:
+    """Anywhere else it is a 400."""
+    sent = {"name": f"{cloud.project}-turbo", "rpo": "ASYNC_TURBO"}
+    assert cloud.post("/storage/v1/b?project={P}", sent).status == 400
 
 
 def test_lifecycle_rules_are_kept_as_the_server_writes_them(cloud: Cloud) -> None:

@@ -144,9 +144,12 @@ def test_versions_are_listed_newest_first(cloud: Cloud, path: str) -> None:
 
 @pytest.mark.usefixtures("path")
 def test_secrets_are_listed_by_label(cloud: Cloud) -> None:
-    """A filter that is not understood is refused, not ignored."""
+    """Newest first; a filter that is not understood is refused, not ignored, and one takes the total away."""
     cloud.ok("POST", f"{SECRETS}?secretId=other", AUTOMATIC)
-    assert cloud.ok("GET", SECRETS)["totalSize"] == 2
+    listed = cloud.ok("GET", SECRETS)
+    assert [one["name"].rpartition("/")[2] for one in listed["secrets"]] == ["other", "pw"]
+    assert listed["totalSize"] == 2
+    assert "totalSize" not in cloud.ok("GET", f"{SECRETS}?filter=name:pw")
     found = cloud.ok("GET", f"{SECRETS}?filter=labels.a%3Db")["secrets"]
     assert [one["name"].rpartition("/")[2] for one in found] == ["pw"]
     assert cloud.get(f"{SECRETS}?filter=create_time%3E1").status == 400
@@ -159,6 +162,61 @@ def test_an_alias_is_read_like_a_number(cloud: Cloud, path: str) -> None:
     assert cloud.call("PATCH", mask, {"versionAliases": {"prod": "9"}}).status == 400
     cloud.ok("PATCH", mask, {"versionAliases": {"prod": "1"}})
     assert cloud.ok("GET", f"{path}/versions/prod:access")["name"].endswith("/versions/1")
+
+
+def test_a_mask_may_name_a_part_of_a_field(cloud: Cloud) -> None:
+    """What it does not name stays as it is; a rotation needs topics."""
+    topics = [{"name": "projects/p/topics/t"}]
+    rotation = {"nextRotationTime": "2030-01-01T00:00:00Z", "rotationPeriod": "3600s"}
+    assert cloud.post(f"{SECRETS}?secretId=turning", {**AUTOMATIC, "rotation": rotation}).status == 400
+    cloud.ok("POST", f"{SECRETS}?secretId=turning", {**AUTOMATIC, "rotation": rotation, "topics": topics})
+    mask = f"{SECRETS}/turning?updateMask=rotation.rotationPeriod"
+    after = cloud.ok("PATCH", mask, {"rotation": {"rotationPeriod": "7200s"}})
+    assert after["rotation"] == {**rotation, "rotationPeriod": "7200s"}
+    assert cloud.call("PATCH", mask, {"rotation": {"rotationPeriod": "60s"}}).status == 400
+    assert "rotation" not in cloud.ok("PATCH", f"{SECRETS}/turning?updateMask=rotation", {})
+
+
+def test_a_version_says_where_it_lies_and_under_which_key(cloud: Cloud) -> None:
+    """Per replica; the places cannot be changed, the keys can, for later versions."""
+    key = "projects/p/locations/europe-west1/keyRings/r/cryptoKeys/k"
+    replicas: list[dict[str, Any]] = [{"location": "europe-west1"}, {"location": "europe-west4"}]
+    sent = {"replication": {"userManaged": {"replicas": replicas}}}
+    assert cloud.ok("POST", f"{SECRETS}?secretId=placed", sent)["replication"] == sent["replication"]
+    assert cloud.ok("POST", f"{SECRETS}/placed:addVersion", payload(b"pw"))["replicationStatus"] == {
+        "userManaged": {"replicas": replicas}
+    }
+    keyed = [{**replicas[0], "customerManagedEncryption": {"kmsKeyName": key}}, replicas[1]]
+    mask = f"{SECRETS}/placed?updateMask=replication"
+    assert (
+        cloud.call("PATCH", mask, {"replication": {"userManaged": {"replicas": replicas[:1]}}}).status == 400
+    )
+    cloud.ok("PATCH", mask, {"replication": {"userManaged": {"replicas": keyed}}})
+    status = cloud.ok("POST", f"{SECRETS}/placed:addVersion", payload(b"pw"))["replicationStatus"]
+    assert status["userManaged"]["replicas"][0]["customerManagedEncryption"] == {
+        "kmsKeyVersionName": f"{key}/cryptoKeyVersions/1"
+    }
+
+
+def test_a_regional_secret_is_one_of_its_own(cloud: Cloud, path: str) -> None:
+    """Reached under its location, named by it, without a replication; the global one of its name is another."""
+    place = "/v1/projects/{P}/locations/europe-west9/secrets"
+    assert cloud.post(f"{place}?secretId=pw", AUTOMATIC).status == 400
+    made = cloud.ok("POST", f"{place}?secretId=pw", {"labels": {"a": "regional"}})
+    assert made["name"] == f"projects/{cloud.number}/locations/europe-west9/secrets/pw"
+    assert "replication" not in made
+    version = cloud.ok("POST", f"{place}/pw:addVersion", payload(b"regional"))
+    assert (version["name"], "replicationStatus" in version) == (f"{made['name']}/versions/1", False)
+    assert (
+        base64.b64decode(cloud.ok("GET", f"{place}/pw/versions/latest:access")["payload"]["data"])
+        == b"regional"
+    )
+    error = cloud.get(f"{path}/versions/latest:access").error
+    assert error["message"] == f"Secret [projects/{cloud.number}/secrets/pw] not found or has no versions."
+    assert [one["name"] for one in cloud.ok("GET", place)["secrets"]] == [made["name"]]
+    assert cloud.ok("GET", f"{place}/pw:getIamPolicy") == {"etag": "ACAB"}
+    assert cloud.ok("DELETE", f"{place}/pw") == {}
+    assert cloud.get(path).status == 200
 
 
 def test_a_reader_needs_the_accessor_role(cloud: Cloud, path: str) -> None:

@@ -33,6 +33,7 @@ def methods(world: World) -> dict[str, Method]:
     """What of objects is emulated: everything but keys of the customer's own and policies of single objects."""
     soft_delete.purge(world)
     resumable.sweep(world)
+    generations.sweep(world)
     found: dict[str, Function] = {
         "insert": _insert,
         "get": _get,
