@@ -135,15 +135,21 @@ sqladmin tiers > : list
 sqladmin users > cloudsql.users: delete get insert=create list update
 
 # Cloud Storage, "IAM permissions for JSON methods". Its service asks by itself: a bucket lies in no project's path.
+storage bucketAccessControls > storage.buckets: delete=setIamPolicy get=getIamPolicy insert=setIamPolicy
+storage bucketAccessControls > storage.buckets: list=getIamPolicy patch=setIamPolicy update=setIamPolicy
 storage buckets > storage.buckets: delete get insert=create list lockRetentionPolicy=update patch=update restore IAM
 storage buckets > storage.buckets: update
 storage buckets > storage.objects: getStorageLayout=list
+storage buckets.operations > storage.bucketOperations: cancel get list
+storage defaultObjectAccessControls > storage.buckets: delete=update get insert=update list=get patch=update update
 storage folders > storage.folders: delete get insert=create list rename
 storage hmacKeys > storage.hmacKeys: create delete get list update
 storage managedFolders > storage.managedFolders: delete get insert=create list IAM
 storage notifications > storage.buckets: delete=update get insert=update list=get
-storage objects > storage.objects: compose=create copy=create delete get insert=create list move patch=update IAM
-storage objects > storage.objects: restore rewrite=create update
+storage objectAccessControls > storage.objects: delete=setIamPolicy get=getIamPolicy insert=setIamPolicy
+storage objectAccessControls > storage.objects: list=getIamPolicy patch=setIamPolicy update=setIamPolicy
+storage objects > storage.objects: bulkRestore=restore compose=create copy=create delete get insert=create list move
+storage objects > storage.objects: patch=update restore rewrite=create update IAM
 storage serviceAccount > resourcemanager.projects: get
 
 # Serverless VPC Access, "IAM roles".

@@ -6,7 +6,7 @@ As measured: a configuration's id is the bucket's metageneration, which every cr
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from reconciler.sandbox import buckets
@@ -36,7 +36,26 @@ def methods(world: World) -> dict[str, Method]:
 
 def _insert(world: World, request: Request) -> Mapping[str, Any]:
     bucket_of(world, request, "storage.buckets.update")
-    sent, name = request.body, request.params["bucket"]
+    name = request.params["bucket"]
+    settings = _settings(request.body)
+    made: dict[str, Any] = {}
+
+    def apply(old: Body) -> Body:
+        known = [body for _, body in world.store.list(NOTIFICATION, f"{name}/")]
+        _check_overlap(known, settings.get("event_types", EVENTS))
+        identity = old["metageneration"]
+        link = f"https://www.googleapis.com/storage/v1/b/{name}/notificationConfigs/{identity}"
+        numbers = {"kind": "storage#notification", "selfLink": link, "id": identity, "etag": identity}
+        made.update(numbers | settings)
+        world.store.create(NOTIFICATION, f"{name}/{int(identity):020d}", made)
+        return buckets.bumped(old, world.clock())
+
+    change(world, name, apply)
+    return made
+
+
+def _settings(sent: Mapping[str, Any]) -> dict[str, Any]:
+    """What a configuration says, in Cloud Storage's form. Raises ApiError 400."""
     if sent.get("payload_format") not in ("JSON_API_V1", "NONE"):
         text = "You must specify a payload format in the 'payload_format' field."
         raise ApiError(400, text, reason="required")
@@ -48,33 +67,13 @@ def _insert(world: World, request: Request) -> Mapping[str, Any]:
     attributes: dict[str, str] = sent.get("custom_attributes") or {}
     _check_attributes(attributes)
     events = [one for one in EVENTS if one in (sent.get("event_types") or ())]
-    made: dict[str, Any] = {}
-
-    def apply(old: Body) -> Body:
-        _check_overlap([body for _, body in world.store.list(NOTIFICATION, f"{name}/")], events)
-        identity = old["metageneration"]
-        made.update(
-            {
-                "kind": "storage#notification",
-                "selfLink": f"https://www.googleapis.com/storage/v1/b/{name}/notificationConfigs/{identity}",
-                "id": identity,
-                "topic": f"//pubsub.googleapis.com/{topic[1]}",
-                "etag": identity,
-                "payload_format": sent["payload_format"],
-                **({"event_types": events} if events else {}),
-                **({"custom_attributes": attributes} if attributes else {}),
-                **(
-                    {"object_name_prefix": sent["object_name_prefix"]}
-                    if sent.get("object_name_prefix")
-                    else {}
-                ),
-            }
-        )
-        world.store.create(NOTIFICATION, f"{name}/{int(identity):020d}", made)
-        return buckets.bumped(old, world.clock())
-
-    change(world, name, apply)
-    return made
+    return {
+        "topic": f"//pubsub.googleapis.com/{topic[1]}",
+        "payload_format": sent["payload_format"],
+        **({"event_types": events} if events else {}),
+        **({"custom_attributes": attributes} if attributes else {}),
+        **({"object_name_prefix": sent["object_name_prefix"]} if sent.get("object_name_prefix") else {}),
+    }
 
 
 def _check_attributes(attributes: Mapping[str, str]) -> None:
@@ -95,8 +94,8 @@ def _check_attributes(attributes: Mapping[str, str]) -> None:
             )
 
 
-def _check_overlap(known: list[Body], events: list[str]) -> None:
-    for event in events or EVENTS:
+def _check_overlap(known: Sequence[Body], events: Sequence[str]) -> None:
+    for event in events:
         covering = [one for one in known if event in one.get("event_types", EVENTS)]
         if len(covering) >= MOST_OVERLAPPING:
             raise invalid(f"Too many overlapping notifications. The maximum is {MOST_OVERLAPPING}.")
