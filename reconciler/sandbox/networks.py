@@ -122,7 +122,8 @@ def prepare(world: World, project: str) -> None:
 def create_auto_subnetworks(world: World, project: str, name: str, moment: datetime) -> None:
     """Give an auto mode network its subnetwork in each region; those that it has stay."""
     network = compute_names.link(network_name(project, name))
-    for region in REGIONS.values():
+    there = [region for region in REGIONS.values() if region.opened <= moment.date().isoformat()]
+    for region in there:
         key = f"projects/{project}/regions/{region.name}/subnetworks/{name}"
         body: Body = {
             "id": compute_names.number(),

@@ -38,14 +38,15 @@ _FLAGS: Final = {
     "stackType": "IPV4_ONLY",
 }
 
+_TRAFFIC: Final = {
+    "exportCustomRoutesToPeer": False,
+    "exportSubnetRoutesWithPublicIpToPeer": False,
+    "importCustomRoutesFromPeer": False,
+    "importSubnetRoutesWithPublicIpFromPeer": False,
+    "stackType": "IPV4_ONLY",
+}
 _STATUS: Final = {
-    "trafficConfiguration": {
-        "exportCustomRoutesToPeer": False,
-        "exportSubnetRoutesWithPublicIpToPeer": False,
-        "importCustomRoutesFromPeer": False,
-        "importSubnetRoutesWithPublicIpFromPeer": False,
-        "stackType": "IPV4_ONLY",
-    },
+    "connectionStatus": {"trafficConfiguration": _TRAFFIC, "updateStrategy": "INDEPENDENT"},
     "updateStrategy": "INDEPENDENT",
 }
 
@@ -190,8 +191,8 @@ def _entry(world: World, network: str) -> dict[str, Any]:
     """The peering as the network shows it; the other side is a project of Google's own."""
     tenant = f"x{hashlib.sha256(network.encode()).hexdigest()[:16]}p-tp"
     url = f"https://www.googleapis.com/compute/beta/projects/{tenant}/global/networks/servicenetworking"
-    # Recordings up to June 2025 are without it, those from July on have it.
-    status = {"connectionStatus": _STATUS} if world.now() >= "2025-07" else {}
+    # Recordings up to July 2025 are without them, those from August on have them.
+    status = _STATUS if world.now() >= "2025-08" else {}
     return {
         **_FLAGS,
         **status,

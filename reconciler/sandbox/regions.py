@@ -21,6 +21,8 @@ class Region:
     letters: str
     """Of its zones: "abcf" for us-central1-a to us-central1-f."""
     auto_range: str
+    opened: str = ""
+    """From which day on it is there ("2025-02"), where it is younger than the recordings of the real API."""
 
     @property
     def zones(self) -> list[str]:
@@ -39,12 +41,12 @@ asia-south1              abc  10.160.0.0/20
 asia-south2              abc  10.190.0.0/20
 asia-southeast1          abc  10.148.0.0/20
 asia-southeast2          abc  10.184.0.0/20
-asia-southeast3          abc  10.230.0.0/20
+asia-southeast3          abc  10.230.0.0/20  2026-01
 australia-southeast1     abc  10.152.0.0/20
 australia-southeast2     abc  10.192.0.0/20
 europe-central2          abc  10.186.0.0/20
 europe-north1            abc  10.166.0.0/20
-europe-north2            abc  10.226.0.0/20
+europe-north2            abc  10.226.0.0/20  2025-02
 europe-southwest1        abc  10.204.0.0/20
 europe-west1             bcd  10.132.0.0/20
 europe-west10            abc  10.214.0.0/20
