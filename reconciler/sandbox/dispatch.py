@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, cast
 from urllib.parse import parse_qsl
 
-from reconciler.sandbox import access, enums, errors, faults, partial, services, validation
+from reconciler.sandbox import access, answers, enums, errors, faults, partial, services, validation
 from reconciler.sandbox.conditions import AFTER, BEFORE, STALE
 from reconciler.sandbox.discovery import Catalog, Described, Document, Match
 from reconciler.sandbox.errors import ApiError
@@ -88,12 +88,13 @@ class Apis:
             answer = self._under_conditions(exchange)
         except ApiError as error:
             api = exchange.match.method.api if exchange.match else ""
-            answer = Answer(error.status, errors.body(api, error))
+            body = errors.body(api, error)
+            answer = self._misfit(None, error.status, body) or Answer(error.status, body)
         except (OSError, EOFError, CutOff):
             raise
         except Exception:
             traceback.print_exc()
-            answer = _fault(exchange.line)
+            answer = answers.fault(exchange.line)
         if exchange.visit.method == "GET" and self.world.conditions.stale and not exchange.fault:
             self.remembered[exchange.visit.target] = answer
         return answer
@@ -154,7 +155,7 @@ class Apis:
             return found
         if method.method_id.endswith(("operations.get", "operations.wait")):
             name = operation_name(path)
-            if self.world.operations.get(name) is not None:
+            if self.world.operations.has(name, method.api):
                 return lambda request: _operation(self.world, request)
         return None
 
@@ -200,16 +201,21 @@ class Apis:
             number = known.number if known else request.project
             raise faults.over_quota(document, number, request.http_method, exceeded)
 
+    def _misfit(self, method: Described | None, status: int, body: Mapping[str, Any]) -> Answer | None:
+        """The 500 in place of an answer that Google would not give; None where all is well, or nobody asks."""
+        findings = answers.misfit(method, status, body) if self.strict else []
+        if not findings:
+            return None
+        print("ANSWER DOES NOT FIT:", *findings, file=sys.stderr)  # noqa: T201 -- the sandbox's log is its stderr
+        return answers.fault(f"{method.method_id if method else status}: {findings[0]}")
+
     def _shaped(self, method: Described, request: Request, answer: Mapping[str, Any] | Answer) -> Answer:
         whole = answer if isinstance(answer, Answer) else Answer(200, answer)
         body = _json_of(whole)
         if body is None:
             return whole
-        if self.strict and whole.status < 300:
-            findings = validation.check_answer(method, body)
-            if findings:
-                print(f"ANSWER DOES NOT FIT {method.api}.{method.method_id}:", *findings, file=sys.stderr)  # noqa: T201 -- the sandbox's log is its stderr
-                return _fault(f"{method.method_id}: {findings[0]}")
+        if misfit := self._misfit(method, whole.status, body):
+            return misfit
         if enums.asked(request.params) and whole.status < 300:
             whole = Answer(whole.status, body := enums.numbered(method, body), whole.headers)
         fields = request.params.get("fields", request.params.get("$fields"))
@@ -274,11 +280,6 @@ def _sent(visit: Visit) -> tuple[bytes, dict[str, Any] | None]:
 def _base_url(visit: Visit) -> str:
     port = f":{visit.local_port}" if visit.host in ("127.0.0.1", "localhost") else ""
     return f"{visit.scheme}://{visit.host}{port}"
-
-
-def _fault(what: str) -> Answer:
-    text = f"A fault of the sandbox, not of your request: {what}. Its log has the details."
-    return Answer(500, {"error": {"code": 500, "message": text, "status": "INTERNAL"}})
 
 
 def _send(visit: Visit, answer: Answer) -> None:

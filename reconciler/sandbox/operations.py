@@ -38,8 +38,6 @@ Undone = Callable[[Mapping[str, Any], ApiError], None]
 """(arguments, error): leave what an operation was about as it is when Google fails half-way."""
 KIND: Final = "operation"
 LOCK: Final = "operation.lock"
-
-
 CALLING: ContextVar[tuple[str, str]] = ContextVar("CALLING", default=("", ""))
 """What this thread answers: "API.METHOD_ID" and "POST /v1/…"."""
 
@@ -109,16 +107,16 @@ class Operations:
             first |= {"status": "RUNNING", "progress": 0}
         record: Body = {
             "kind": kind,
+            "api": _api(),
             "shape": shape,
             "arguments": dict(arguments),
             "lock": lock,
             "wire": first,
+            "due": time.time() + (pace := self._pace()).seconds,
+            "done": False,
         }
-        pace = self._pace()
-        record["due"] = time.time() + pace.seconds
-        if pace.error is not None:
+        if pace.error:
             record["fails"] = {"message": pace.error.message, "reason": pace.error.reason}
-        record["done"] = False
         with self._store.transaction():
             if lock and (other := self.running(lock)):
                 raise Busy(other)
@@ -133,6 +131,7 @@ class Operations:
         whole = {"name": name, **wire}
         record: Body = {
             "kind": "",
+            "api": _api(),
             "shape": "longrunning",
             "arguments": {},
             "lock": "",
@@ -144,6 +143,10 @@ class Operations:
         except Exists:
             self._store.put(KIND, name, record)
         return whole
+
+    def has(self, name: str, api: str) -> bool:
+        """Whether *api* has an operation *name*; on a shared port a path alone does not say which API it means."""
+        return (self._store.get(KIND, name) or {"api": None})["api"] in (api, "")
 
     def get(self, name: str) -> dict[str, Any] | None:
         """The wire form as of now, or None."""
@@ -263,6 +266,11 @@ def _end(shape: Shape, answer: Mapping[str, Any] | None, error: ApiError | None,
     if shape == "compute":
         return _compute_end(answer, error, now)
     return _longrunning_end(answer, error)
+
+
+def _api() -> str:
+    """The API that is being called: "run"; "" where none is."""
+    return CALLING.get()[0].partition(".")[0]
 
 
 def _longrunning_end(answer: Mapping[str, Any] | None, error: ApiError | None) -> dict[str, Any]:

@@ -18,6 +18,7 @@ Violation = tuple[str, str]
 Schema = Mapping[str, Any]
 _DURATION: Final = re.compile(r"-?\d{1,12}(\.\d{1,9})?s")
 _DATETIME: Final = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})")
+_DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 _INTEGER: Final = re.compile(r"-?\d{1,20}")
 _RANGES: Final = {
     "int32": (-(2**31), 2**31 - 1),
@@ -67,6 +68,8 @@ class _Walk:
             return value
         if not isinstance(value, dict):
             return self.wrong(at, "message", value)
+        if self.answer and "@type" in value:
+            return self.packed(cast("dict[str, Any]", value), at)
         properties = cast("Mapping[str, Schema]", schema.get("properties", {}))
         rest = cast("Schema | None", schema.get("additionalProperties"))
         kept: dict[str, Any] = {}
@@ -82,6 +85,16 @@ class _Walk:
             else:
                 self.unknown(sent, at)
         return kept
+
+    def packed(self, value: dict[str, Any], at: str) -> Any:
+        """A google.protobuf.Any: the message that it names, where the document describes that."""
+        name = str(value["@type"]).rpartition("/")[2].split(".")
+        if name[:2] == ["google", "protobuf"]:
+            return value  # a well-known type stands under `value`, in a form of its own
+        names = ("".join(part[:1].upper() + part[1:] for part in name), name[-1])
+        schema = next((self.schemas[one] for one in names if one in self.schemas), None)
+        inner = {key: one for key, one in value.items() if key != "@type"}
+        return value if schema is None else self.object(schema, inner, at)
 
     def _property(self, kept: dict[str, Any], schema: Schema, name: str, value: Any, at: str) -> None:
         if not self.answer and output_only(schema):
@@ -118,6 +131,9 @@ class _Walk:
         form = schema.get("format", "int32")
         whole = isinstance(value, int) and not isinstance(value, bool)
         text = isinstance(value, str) and _INTEGER.fullmatch(value) is not None
+        if self.answer:
+            # What is read back is spelled in one way: int64 as strings, the rest as numbers.
+            whole, text = whole and kind == "integer", text and kind != "integer"
         low, high = _RANGES.get(form, _RANGES["int64"])
         if not (whole or text) or not low <= int(value) <= high:
             return self.wrong(at, f"TYPE_{form.upper()}", value)
@@ -125,12 +141,12 @@ class _Walk:
 
     def enum(self, schema: Schema, value: Any, at: str) -> Any:
         names = cast("Sequence[str]", schema["enum"])
-        if isinstance(value, int) and not isinstance(value, bool):
+        if isinstance(value, int) and not isinstance(value, bool) and not self.answer:
             name = enum_name(names, value)
             return self.wrong(at, "TYPE_ENUM", value) if name is None else name
         if isinstance(value, str):
             # Google's transcoder takes "Keep" and "all-traffic" for KEEP and ALL_TRAFFIC; gcloud relies on it.
-            for spelling in (value, value.upper().replace("-", "_")):
+            for spelling in (value,) if self.answer else (value, value.upper().replace("-", "_")):
                 if spelling in names:
                     return spelling
         return self.wrong(at, "TYPE_ENUM", value)
@@ -140,6 +156,7 @@ class _Walk:
             "google-duration": lambda text: _DURATION.fullmatch(text) is not None,
             "google-datetime": lambda text: _DATETIME.fullmatch(text) is not None,
             "date-time": lambda text: _DATETIME.fullmatch(text) is not None,
+            "date": lambda text: _DATE.fullmatch(text) is not None,
             "byte": _is_base64,
         }
         if form in checks and not checks[form](value):

@@ -8,6 +8,7 @@ import proto  # pyright: ignore[reportMissingTypeStubs] -- ships no types
 import pytest
 from google.cloud import run_v2, secretmanager_v1
 
+from reconciler.sandbox.answers import misfit
 from reconciler.sandbox.discovery import Catalog, Described, api_of_host, load
 from reconciler.sandbox.errors import ApiError
 from reconciler.sandbox.validation import check_answer, check_body, check_parameters, enum_name
@@ -192,3 +193,29 @@ def test_enum_numbers_are_googles() -> None:
                         assert enum_name(names or [], int(member)) == member.name
                         seen += 1
     assert seen > 30
+
+
+def test_our_answers_are_held_to_the_spelling_of_answers() -> None:
+    """What a request may be lenient about an answer may not: int64 are strings, enums exact, messages of their type."""
+    instance = method("sqladmin", "v1", "instances.get")
+    assert check_answer(instance, {"currentDiskSize": "10", "state": "RUNNABLE"}) == []
+    for wrong in (
+        {"currentDiskSize": 10},
+        {"state": "runnable"},
+        {"state": 1},
+        {"settings": {"collation": 1}},
+    ):
+        assert check_answer(instance, wrong), wrong
+    job = "type.googleapis.com/google.cloud.run.v2.Job"
+    operation = method("run", "v2", "projects.locations.operations.get")
+    assert check_answer(operation, {"metadata": {"@type": job, "generation": "1"}}) == []
+    assert check_answer(operation, {"metadata": {"@type": job, "colour": "red"}})
+
+
+def test_errors_are_held_to_googles_envelope() -> None:
+    """An error has a code that is its status, a message, and nothing that no API of Google's has."""
+    good: dict[str, dict[str, Any]] = {"error": {"code": 404, "message": "no", "status": "NOT_FOUND"}}
+    assert misfit(None, 404, good) == []
+    wrong: dict[str, Any] = {"code": 400, "message": None, "status": "LOST", "colour": "red", "details": [{}]}
+    for name, value in wrong.items():
+        assert misfit(None, 404, {"error": {**good["error"], name: value}}), name
