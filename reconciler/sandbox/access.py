@@ -56,7 +56,9 @@ def project(
     )
     if not named:
         return ""
-    known = world.projects.get(named)
+    # A project that was deleted can still be read and brought back; to every other API it is gone.
+    look_up = world.projects.find if method.api == "cloudresourcemanager" else world.projects.get
+    known = look_up(named)
     if known is None:
         raise _no_project(method, named)
     return known.project_id

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from reconciler.sandbox.store import Body, Exists, Store
 
@@ -43,11 +43,23 @@ INITIAL_SERVICES: Final = (
 
 @dataclass(frozen=True)
 class Project:
-    """One project. *number* is a string of 12 digits, *created* an RFC 3339 time."""
+    """One project. *number* is a string of 12 digits; times are RFC 3339."""
 
     project_id: str
     number: str
     created: str
+    updated: str
+    name: str
+    """What a person reads; the id where nobody chose one."""
+    labels: Mapping[str, str]
+    parent: Mapping[str, str]
+    """{"type": "folder" or "organization", "id"}, or nothing."""
+    deleted_at: str = ""
+
+    @property
+    def deleted(self) -> bool:
+        """Whether it is to be deleted in 30 days, and of no use meanwhile."""
+        return bool(self.deleted_at)
 
     @property
     def compute_account(self) -> str:
@@ -84,15 +96,25 @@ class Projects:
         return _project(body)
 
     def get(self, id_or_number: str) -> Project | None:
-        """The project by id or number, or None."""
+        """The project by id or number, or None where there is none that can be used."""
+        project = self.find(id_or_number)
+        return None if project is None or project.deleted else project
+
+    def find(self, id_or_number: str) -> Project | None:
+        """The project by id or number, deleted or not; or None."""
         body = self._store.get(KIND, id_or_number)
         if body is None and id_or_number.isdigit():
             body = next((one for _, one in self._store.list(KIND) if one["number"] == id_or_number), None)
         return None if body is None else _project(body)
 
-    def list(self) -> list[Project]:
-        """All of them, by id."""
-        return [_project(body) for _, body in self._store.list(KIND)]
+    def list(self, *, deleted: bool = False) -> list[Project]:
+        """All of them, by id; those that were deleted where they are asked for."""
+        found = (_project(body) for _, body in self._store.list(KIND))
+        return [one for one in found if deleted or not one.deleted]
+
+    def change(self, project_id: str, fields: Mapping[str, Any]) -> Project:
+        """Set "name", "labels", "parent", "updated" or "deleted" (a time, or "")."""
+        return _project(self._store.update(KIND, project_id, lambda old: {**old, **fields}))
 
     def enabled(self, project_id: str, service: str) -> bool:
         """Whether *service* ("run.googleapis.com") is enabled."""
@@ -128,4 +150,13 @@ def number_of(project_id: str) -> str:
 
 
 def _project(body: Body) -> Project:
-    return Project(body["projectId"], body["number"], body["created"])
+    return Project(
+        project_id=body["projectId"],
+        number=body["number"],
+        created=body["created"],
+        updated=body.get("updated", body["created"]),
+        name=body.get("name") or body["projectId"],
+        labels=body.get("labels", {}),
+        parent=body.get("parent", {}),
+        deleted_at=body.get("deleted", ""),
+    )

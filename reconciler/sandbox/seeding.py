@@ -12,11 +12,14 @@ ACCOUNT = "iam.serviceAccount"
 
 
 def create_project(world: World, project_id: str) -> Project:
-    """The project, made where it is missing; raises ValueError for an id that Google would refuse."""
+    """The project, made where it is missing and brought back where it was deleted.
+
+    Raises ValueError for an id that Google would refuse.
+    """
     with world.store.transaction():
-        known = world.projects.get(project_id)
+        known = world.projects.find(project_id)
         if known is not None:
-            return known
+            return world.projects.change(project_id, {"deleted": ""}) if known.deleted else known
         project = world.projects.create(project_id)
         resource = f"projects/{project_id}"
         world.policies.add(resource, "roles/owner", OPERATOR)

@@ -113,10 +113,10 @@ class Cloud:
         return Cloud(self.port, self.project, self.number, token)
 
 
-def new_project(port: int, *apis: str) -> Cloud:
-    """A project of a test's own in a running sandbox, with *apis* enabled."""
+def new_project(port: int, *apis: str, project: str = "") -> Cloud:
+    """A project of a test's own (or *project*, made where it is missing) in a sandbox, with *apis* enabled."""
     cloud = Cloud(port)
-    project = f"test-project-{next(NUMBERS)}"
+    project = project or f"test-project-{next(NUMBERS)}"
     made = cloud.ok("POST", "/sandbox/v1/projects", {"projectId": project})
     own = Cloud(port, project, made["projectNumber"])
     if apis:

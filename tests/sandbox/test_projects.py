@@ -184,8 +184,8 @@ def test_an_unknown_token_is_a_401(cloud: Cloud) -> None:
 
 def test_what_is_not_emulated_says_so(cloud: Cloud) -> None:
     """A 404 that names method and path, known to Google's document or not; never a 5xx, never a silent success."""
-    known = cloud.call("DELETE", "/v1/projects/{P}").error
-    assert "cloudresourcemanager.projects.delete" in known["message"]
+    known = cloud.post("/v1/projects/{P}:listOrgPolicies").error
+    assert "cloudresourcemanager.projects.listOrgPolicies" in known["message"]
     assert known["details"][0]["reason"] == "sandboxNotEmulated"
     unknown = cloud.get("/v9/nothing/{P}").error
     assert unknown["code"] == 404
