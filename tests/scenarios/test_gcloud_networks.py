@@ -19,7 +19,7 @@ PROJECT, REGION = "networks-by-hand", "europe-west1"
 CONNECTOR = ("compute", "networks", "vpc-access", "connectors")
 PEERING = ("services", "vpc-peerings")
 ON_NET1 = ("--network=net1", "--service=servicenetworking.googleapis.com")
-APIS = ("cloudresourcemanager", "compute", "servicenetworking", "sqladmin", "vpcaccess")
+APIS = ("cloudresourcemanager", "compute", "run", "servicenetworking", "sqladmin", "vpcaccess")
 
 
 @pytest.fixture(scope="module", name="bench")
@@ -94,3 +94,66 @@ def test_a_peering_from_its_making_to_its_end(bench: Bench) -> None:
     }
     _ok(bench, *PEERING, "delete", *ON_NET1)
     assert _json(bench, *PEERING, "list", "--network=net1") == []
+
+
+def test_a_database_in_a_network_keeps_its_peering(bench: Bench) -> None:
+    """A private instance has an address of the reserved range alone, and its peering cannot be deleted."""
+    _ok(bench, *PEERING, "connect", *ON_NET1, "--ranges=psa1")
+    sizes = (
+        "--database-version=POSTGRES_16",
+        "--edition=enterprise",
+        "--tier=db-f1-micro",
+        f"--region={REGION}",
+    )
+    _ok(bench, "sql", "instances", "create", "db1", *sizes, "--no-assign-ip", "--network=net1")
+    (address,) = _json(bench, "sql", "instances", "describe", "db1")["ipAddresses"]
+    assert (address["type"], address["ipAddress"].startswith("10.20.")) == ("PRIVATE", True)
+    refused = bench.gcloud(*PEERING, "delete", *ON_NET1, project=PROJECT)
+    assert refused.code == 1
+    assert (
+        "Producer services (e.g. CloudSQL, Cloud Memstore, etc.) are still using this connection."
+        in refused.err
+    )
+    _ok(bench, "sql", "instances", "delete", "db1")
+    _ok(bench, *PEERING, "delete", *ON_NET1)
+
+
+def test_a_service_goes_through_a_connector_or_a_subnetwork(bench: Bench) -> None:
+    """What a service uses stays; what it is told to leave can go; what is not there fails the deployment."""
+    place = f"--region={REGION}"
+    sizes = ("--network=net1", "--range=10.8.0.0/28", "--min-instances=2", "--max-instances=3")
+    _ok(bench, *CONNECTOR, "create", "con1", place, *sizes)
+    deploy = ("run", "deploy", "web", "--image=us-docker.pkg.dev/cloudrun/container/hello", place)
+    _ok(
+        bench,
+        *deploy,
+        "--vpc-connector=con1",
+        "--vpc-egress=private-ranges-only",
+        "--no-allow-unauthenticated",
+    )
+    notes = _json(bench, "run", "services", "describe", "web", place)["spec"]["template"]["metadata"][
+        "annotations"
+    ]
+    assert notes["run.googleapis.com/vpc-access-connector"] == "con1"
+    refused = bench.gcloud(*CONNECTOR, "delete", "con1", place, project=PROJECT)
+    assert refused.code == 1
+    assert "is in use by" in refused.err
+    _ok(
+        bench,
+        "compute",
+        "networks",
+        "subnets",
+        "create",
+        "sub1",
+        place,
+        "--network=net1",
+        "--range=10.9.0.0/24",
+    )
+    leave = ("--clear-vpc-connector", "--network=net1", "--subnet=sub1")
+    _ok(bench, "run", "services", "update", "web", place, *leave)
+    _ok(bench, *CONNECTOR, "delete", "con1", place)
+    gone = bench.gcloud(
+        "run", "services", "update", "web", place, "--clear-network", "--vpc-connector=con1", project=PROJECT
+    )
+    assert gone.code == 1
+    assert "does not exist, or Cloud Run does not have permission to use it." in gone.err

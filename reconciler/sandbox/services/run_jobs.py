@@ -7,9 +7,10 @@ from typing import Any, Final
 from reconciler.sandbox.errors import ApiError, bad_request
 from reconciler.sandbox.operations import Progress
 from reconciler.sandbox.paging import listed
-from reconciler.sandbox.runtime.resolve import Unresolved, find_image
+from reconciler.sandbox.runtime.resolve import Unresolved, find_image, reached_network
 from reconciler.sandbox.services import run_resources as common
 from reconciler.sandbox.services.run_executions import EXECUTION, remove_execution
+from reconciler.sandbox.services.run_revisions import STATUS
 from reconciler.sandbox.services.run_rules import NAME, check_job
 from reconciler.sandbox.services.run_templates import completed_job
 from reconciler.sandbox.store import Body, Missing
@@ -165,12 +166,7 @@ def _keep(world: World, request: Request, resource: Body, before: Mapping[str, A
 
 def _settle(world: World, arguments: Mapping[str, Any], progress: Progress) -> Mapping[str, Any]:
     name = arguments["name"]
-    failure = ""
-    try:
-        for container in find(world, name)["template"]["template"]["containers"]:
-            find_image(world, container["image"])
-    except Unresolved as error:
-        failure = str(error)
+    failure = _missing(world, name)
 
     def change(current: Body) -> Body:
         resource = {**current, "observedGeneration": current["generation"]}
@@ -179,7 +175,7 @@ def _settle(world: World, arguments: Mapping[str, Any], progress: Progress) -> M
         resource.pop("reconciling", None)
         state = "FAILED" if failure else "SUCCEEDED"
         resource["terminalCondition"] = common.settled(
-            world, "Ready", state, failure, arguments.get("before", {})
+            world, "Ready", state, str(failure or ""), arguments.get("before", {})
         )
         return resource
 
@@ -189,8 +185,21 @@ def _settle(world: World, arguments: Mapping[str, Any], progress: Progress) -> M
         raise common.missing("JOB", name) from error
     progress(common.typed(resource, "Job", final=False))
     if failure:
-        raise ApiError(404, failure)
+        raise ApiError(STATUS[failure.status], str(failure), rpc_status=failure.status)
     return common.typed(resource, "Job")
+
+
+def _missing(world: World, name: str) -> Unresolved | None:
+    """What the job's tasks will need and not find: an image, or the way into a network."""
+    _, project, _, region, _, _ = name.split("/")
+    template = find(world, name)["template"]["template"]
+    try:
+        for container in template["containers"]:
+            find_image(world, container["image"])
+        reached_network(world, project, region, template.get("vpcAccess", {}))
+    except Unresolved as error:
+        return error
+    return None
 
 
 def _delete(world: World, arguments: Mapping[str, Any], progress: Progress) -> Mapping[str, Any]:
