@@ -20,7 +20,7 @@ from reconciler.sandbox.accounts import (
 from reconciler.sandbox.errors import ApiError
 from reconciler.sandbox.oauth import KEY
 from reconciler.sandbox.paging import listed
-from reconciler.sandbox.policy_bindings import requested_version
+from reconciler.sandbox.policy_bindings import plain_etag, requested_version
 from reconciler.sandbox.seeding import ACCOUNT, account_exists
 from reconciler.sandbox.store import Body, Exists
 from reconciler.sandbox.world import Method, Request, World, timestamp
@@ -175,7 +175,7 @@ def _update(world: World, request: Request) -> Mapping[str, Any]:
 def _changed(world: World, request: Request, sent: Mapping[str, Any], fields: list[str]) -> dict[str, Any]:
     account = account_of(world, request)
     _check_texts(sent)
-    if sent.get("etag") and sent["etag"] != _shown(account)["etag"]:
+    if sent.get("etag") and plain_etag(sent["etag"]) != plain_etag(_shown(account)["etag"]):
         text = "There were concurrent changes to the service account. Please retry the read-modify-write."
         raise ApiError(409, text, rpc_status="ABORTED")
     fresh = {field: sent.get(field, "") for field in fields if field != "etag"}

@@ -11,6 +11,7 @@ from typing import Any, Final
 from reconciler.sandbox.custom_roles import KIND
 from reconciler.sandbox.errors import ApiError
 from reconciler.sandbox.paging import listed
+from reconciler.sandbox.policy_bindings import plain_etag
 from reconciler.sandbox.store import Body, Exists
 from reconciler.sandbox.world import Method, Request, World
 
@@ -89,7 +90,7 @@ def _patch(world: World, request: Request) -> Mapping[str, Any]:
     sent = _sent(request.body, fields)
 
     def change(old: Body) -> Body:
-        if request.body.get("etag") and request.body["etag"] != old["etag"]:
+        if request.body.get("etag") and plain_etag(request.body["etag"]) != plain_etag(old["etag"]):
             text = "There were concurrent changes to the role. Please retry the read-modify-write."
             raise ApiError(409, text, rpc_status="ABORTED")
         kept = {key: value for key, value in old.items() if key not in fields}
