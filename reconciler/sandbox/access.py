@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import parse_qs
 
-from reconciler.sandbox import accounts, denials, errors, permissions
+from reconciler.sandbox import accounts, denials, errors, oauth, permissions
 from reconciler.sandbox.denials import NAMES
 from reconciler.sandbox.discovery import Described, Document
 from reconciler.sandbox.errors import ApiError
@@ -39,7 +39,7 @@ def caller(world: World, visit: Visit) -> str:
         token = (query.get("access_token") or query.get("oauth_token") or [""])[0]
         if not token:
             return world.conditions.caller or OPERATOR
-    member = world.identities.verify_access_token(token.strip())
+    member = oauth.bearer(world, token.strip())
     if member is None:
         raise _unauthenticated()
     if not accounts.works(world.store, member):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, Final
 from urllib.parse import parse_qs
 
@@ -13,6 +14,7 @@ from reconciler.sandbox.world import Visit, World
 GRANT: Final = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 CERTIFICATES: Final = ("/oauth2/v1/certs", "/oauth2/v3/certs")
 JSON: Final = ("Content-Type", "application/json; charset=UTF-8")
+_API: Final = re.compile(r"https://[a-z0-9.-]+\.googleapis\.com/?")
 KEY: Final = "iam.key"
 """The store's kind of a service account key; its body has "publicKeyPem"."""
 
@@ -59,6 +61,23 @@ def _token(world: World, form: dict[str, list[str]]) -> tuple[int, dict[str, Any
         return 200, {"id_token": world.identities.mint_id_token(email, str(audience))}
     token = world.identities.mint_access_token(f"serviceAccount:{email}")
     return 200, {"access_token": token, "expires_in": identities.LIFETIME - 1, "token_type": "Bearer"}
+
+
+def bearer(world: World, token: str) -> str | None:
+    """The member behind an access token, or behind a JWT that a service account key signed for an API; else None.
+
+    Google's generated clients log in with such a JWT in place of an access token wherever they have a key file.
+    """
+    if token.count(".") != 2 or token.startswith("ya29."):
+        return world.identities.verify_access_token(token)
+    unverified = identities.claims_of(token)
+    email = str(unverified.get("iss", ""))
+    claims, disabled = _verified(world, email, token)
+    if claims is None or disabled or claims.get("sub") != email:
+        return None
+    addressed = "scope" in claims or _API.fullmatch(str(claims.get("aud", ""))) is not None
+    fresh = claims.get("iat", 0) - 300 <= world.clock().timestamp() < claims.get("exp", 0)
+    return f"serviceAccount:{email}" if addressed and fresh else None
 
 
 def _token_info(world: World, form: dict[str, list[str]]) -> tuple[int, dict[str, Any]]:

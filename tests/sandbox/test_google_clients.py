@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,6 +27,24 @@ client = s.Client(project=sys.argv[1], credentials=google.auth.credentials.Anony
 bucket = client.create_bucket(sys.argv[1] + "-proxied")
 bucket.blob("a/b").upload_from_string("through TLS")
 print(bucket.blob("a/b").download_as_text(), [blob.name for blob in client.list_blobs(bucket)])
+"""
+
+LOGGED_IN = """
+import sys, google.auth.impersonated_credentials as i, google.cloud.secretmanager as m
+from google.auth.transport.requests import AuthorizedSession
+from google.oauth2.service_account import Credentials
+key, project, other = sys.argv[1:]
+scopes = ["https://www.googleapis.com/auth/cloud-platform"]
+own = Credentials.from_service_account_file(key, scopes=scopes)
+url = f"https://cloudresourcemanager.googleapis.com/v1/projects/{project}"
+print(AuthorizedSession(own).get(url).status_code)
+client = m.SecretManagerServiceClient.from_service_account_file(key, transport="rest")
+print([one.name.rpartition("/")[2] for one in client.list_secrets(parent=f"projects/{project}")])
+acting = i.Credentials(own, target_principal=other, target_scopes=scopes)
+print(AuthorizedSession(acting).get(url).status_code)
+token = i.IDTokenCredentials(acting, target_audience="https://x")
+refused = AuthorizedSession(token).get(url).status_code
+print(refused, acting.service_account_email == other, len(acting.sign_bytes(b"x")))
 """
 
 
@@ -148,3 +168,26 @@ def test_an_unmodified_client_goes_through_the_proxy(running: Running, cloud: Cl
     command = [sys.executable, "-c", PROXIED, cloud.project]
     ended = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=60, check=False)
     assert ended.stdout == "through TLS ['a/b']\n", ended.stderr
+
+
+def test_an_unmodified_client_logs_in_with_a_key_and_acts_as_another(
+    running: Running, cloud: Cloud, tmp_path: Path
+) -> None:
+    """By token, by a JWT of its own, and in another account's name; what an account may not is refused."""
+    mine, other = cloud.account("with-a-key"), cloud.account("acted-as")
+    cloud.ok("POST", "/v1/projects/{P}/secrets?secretId=pw", {"replication": {"automatic": {}}})
+    policy = cloud.ok("POST", "/v1/projects/{P}:getIamPolicy", {})
+    granted = {"role": "roles/secretmanager.viewer", "members": [f"serviceAccount:{mine}"]}
+    cloud.ok(
+        "POST", "/v1/projects/{P}:setIamPolicy", {"policy": {"bindings": [*policy["bindings"], granted]}}
+    )
+    creator = {"role": "roles/iam.serviceAccountTokenCreator", "members": [f"serviceAccount:{mine}"]}
+    path = f"/v1/projects/{{P}}/serviceAccounts/{other}"
+    cloud.ok("POST", f"{path}:setIamPolicy", {"policy": {"bindings": [creator]}})
+    made = cloud.ok("POST", f"/v1/projects/{{P}}/serviceAccounts/{mine}/keys", {})
+    key = tmp_path / "key.json"
+    key.write_bytes(base64.b64decode(made["privateKeyData"]))
+    variables = {**control.python_environment(running), "PATH": os.environ["PATH"]}
+    command = [sys.executable, "-c", LOGGED_IN, str(key), cloud.project, other]
+    ended = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.stdout.splitlines() == ["200", "['pw']", "403", "401 True 256"], ended.stderr
