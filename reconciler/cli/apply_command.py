@@ -35,6 +35,7 @@ def command(
     seal = sealed.read(spec_or_plan) if sealed.is_sealed(spec_or_plan) else None
     deployment = load(seal.spec if seal else spec_or_plan)
     cloud = session.connect(deployment, sandbox=sandbox)
+    cloud.changing = not dry_run
     plan = survey(cloud, deployment)
     if seal:
         sealed.refuse_if_stale(seal, plan)

@@ -25,7 +25,6 @@ from reconciler.registry import BY_NAME
 def carry_out(cloud: Cloud, plan: Plan) -> None:
     """Apply *plan* with live progress; the recap is the one Ansible users know."""
     outcomes: dict[Ref, Outcome] = {}
-    cloud.changing = True
     try:
         with _stoppable(cloud), watching() as watcher:
             may = partial(permissions.refuse_if_lacking, cloud)

@@ -39,6 +39,7 @@ def command(
 
     deployment = load(spec)
     cloud = session.connect(deployment, sandbox=sandbox)
+    cloud.changing = not dry_run
     plan = survey_removal(cloud, deployment, delete_data=delete_data)
     console.show(plan, style)
     if dry_run:

@@ -9,11 +9,10 @@ import socket
 from urllib.parse import urlsplit
 
 from reconciler import errors
-from reconciler.gcp.cloud import Cloud
+from reconciler.gcp.cloud import BEARER, Cloud
 from reconciler.spec.deployment import Deployment
 
 ENDPOINT = "MLFLOW_RECONCILE_ENDPOINT"
-BEARER = "MLFLOW_RECONCILE_ACCESS_TOKEN"
 LIBRARIES = (
     "googleapiclient.discovery",
     "google.cloud.run_v2",

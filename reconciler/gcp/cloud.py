@@ -20,6 +20,8 @@ T = TypeVar("T")
 
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 
+BEARER = "MLFLOW_RECONCILE_ACCESS_TOKEN"
+"""The environment variable with the token that tells an endpoint who calls."""
 TIMEOUT = 60
 """Seconds that one request may take; long work is an operation, never a long request."""
 
@@ -63,6 +65,11 @@ class Cloud:
 
     def _explained(self, error: Exception, about: str) -> errors.ReconcileError:
         explained = failures.explain(error, about)
+        if self.endpoint and self.token and isinstance(explained, errors.CredentialsMissing):
+            return errors.CredentialsMissing(
+                f"{about}: {self.endpoint} does not know the token in {BEARER}, or its hour is over",
+                way_out=f"Get a new one (sandbox: mlflow-reconcile sandbox token MEMBER), or unset {BEARER}.",
+            )
         if isinstance(explained, errors.PermissionMissing) and explained.permissions:
             explained.way_out = self.ways_in(explained.permissions)
         return explained

@@ -20,6 +20,8 @@ _DEFAULT_ACCOUNT: Final = re.compile(
     r"^projects/-/serviceAccounts/(\d+)-compute@developer\.gserviceaccount\.com"
 )
 _BUILD: Final = re.compile(r"^operations/build/([^/]+)/")
+_NUMBERED: Final = re.compile(r"^operations/(?:acat|pssn)\.p\d+-(\d+)-")
+"""Operations of Service Usage and Service Networking carry their project's number in their name."""
 ALWAYS_ON: Final = frozenset({"serviceusage"})
 """What works in a project where nothing was enabled yet."""
 _PLAIN: Final = frozenset({"storage", "iamcredentials"})
@@ -66,12 +68,11 @@ def project(
 
 def check(world: World, document: Document, request: Request) -> None:
     """Raise ApiError 403 where the API is disabled in the project, or the caller lacks a permission."""
-    _check_billed(world, document, request)
     if request.project and request.api not in ALWAYS_ON:
         lag = world.conditions.propagation("services")
         if not world.projects.usable(request.project, document.host, lag, world.clock()):
             raise disabled(world, request.project, document)
-    if request.api in _PLAIN:
+    if request.api in _PLAIN or (not request.project and request.method_id.startswith("operations.")):
         return
     try:
         asked = permissions.asked(request.api, request.method_id, request.body)
@@ -86,14 +87,14 @@ def check(world: World, document: Document, request: Request) -> None:
             raise denials.denied(document.host, known.number if known else "", request, permission)
 
 
-def _check_billed(world: World, document: Document, request: Request) -> None:
-    """Whom the caller wants to be charged has to agree: only a person's clients send this header."""
-    project = request.headers.get("x-goog-user-project", "")
+def check_billed(world: World, document: Document, caller: str, headers: Mapping[str, str]) -> None:
+    """Raise ApiError 403 where whom the caller wants to be charged does not agree; asked before anything else."""
+    project = headers.get("x-goog-user-project", "")
     if not project:
         return
     known = world.projects.get(project)
     if known is None or not world.policies.allowed(
-        request.caller, "serviceusage.services.use", [f"projects/{known.project_id}"]
+        caller, "serviceusage.services.use", [f"projects/{known.project_id}"]
     ):
         raise denials.not_for_billing(project, document.host)
 
@@ -164,7 +165,7 @@ def _named(method: Described, params: Mapping[str, Any]) -> str:
         for pattern in (_ACCOUNT, _DEFAULT_ACCOUNT):
             if found := pattern.match(value):
                 return found[1]
-        if method.api == "cloudbuild" and (found := _BUILD.match(value)):
+        if found := _BUILD.match(value) or _NUMBERED.match(value):
             return found[1]
         if found := _IN_NAME.match(value):
             return "" if found[1] == "-" else found[1]

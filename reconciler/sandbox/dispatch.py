@@ -169,6 +169,8 @@ class Apis:
         if not match.media:
             raw, exchange.sent = _sent(visit)
             body = validation.check_body(method, {} if exchange.sent is None else exchange.sent)
+        headers = {name.lower(): value for name, value in visit.headers}
+        access.check_billed(self.world, document, exchange.caller, headers)
         request = Request(
             api=method.api,
             version=method.version,
@@ -177,7 +179,7 @@ class Apis:
             body=body,
             caller=exchange.caller,
             project=access.project(self.world, method, params, body),
-            headers={name.lower(): value for name, value in visit.headers},
+            headers=headers,
             host=visit.host,
             base_url=_base_url(visit),
             http_method=visit.method,

@@ -126,10 +126,14 @@ roles/artifactregistry.createOnPushRepoAdmin known
   artifactregistry.{packages,tags,versions}.delete
   artifactregistry.tags.{create,update}
 
-roles/artifactregistry.createOnPushWriter listed
-  artifactregistry.{dockerimages,files,locations,packages,repositories,tags,versions}.{get,list}
-  artifactregistry.repositories.{createOnPush,downloadArtifacts,readViaVirtualRepository,uploadArtifacts}
-  artifactregistry.tags.{create,update}
+roles/artifactregistry.createOnPushWriter partly
+  artifactregistry.{dockerimages,files,locations,mavenartifacts,npmpackages,packages,pythonpackages}.{get,list}
+  artifactregistry.files.{download,update}
+  artifactregistry.packages.update
+  artifactregistry.projectsettings.get
+  artifactregistry.repositories.{createOnPush,downloadArtifacts,get,list,readViaVirtualRepository,uploadArtifacts}
+  artifactregistry.tags.{create,get,list,update}
+  artifactregistry.versions.{get,list}
 
 roles/artifactregistry.reader listed
   artifactregistry.{dockerimages,files,locations,mavenartifacts,npmpackages,packages,pythonpackages}.{get,list}
