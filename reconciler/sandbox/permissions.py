@@ -27,7 +27,7 @@ cloudbuild operations > cloudbuild.builds: cancel=update get
 
 # Resource Manager, "Access control for projects". A list shows what the caller may see, and is never refused.
 cloudresourcemanager projects > resourcemanager.projects: create delete get list= move patch=update search= IAM
-cloudresourcemanager projects > resourcemanager.projects: undelete update
+cloudresourcemanager projects > resourcemanager.projects: getAncestry=get undelete update
 cloudresourcemanager operations > : get
 
 # Compute Engine, "IAM permissions reference". What a new address or subnet does to its network: BESIDES.
