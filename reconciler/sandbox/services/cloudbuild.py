@@ -9,7 +9,8 @@ from typing import Any, Final
 from reconciler.sandbox.errors import ApiError
 from reconciler.sandbox.paging import listed
 from reconciler.sandbox.seeding import account_exists
-from reconciler.sandbox.services.cloudbuild_work import BUILD, RUN, TYPE, image_of, register, resolve_source
+from reconciler.sandbox.services.cloudbuild_logs import BUILD, default_bucket
+from reconciler.sandbox.services.cloudbuild_work import RUN, TYPE, image_of, register, resolve_source
 from reconciler.sandbox.store import Body
 from reconciler.sandbox.world import Method, Request, World
 
@@ -60,6 +61,7 @@ def _create(world: World, request: Request) -> Mapping[str, Any]:
         "timeout": "600s",
         "queueTtl": "3600s",
         **sent,
+        **default_bucket(world, request.project, number, sent),
         "id": identity,
         "name": place,
         "projectId": request.project,

@@ -9,20 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from reconciler.sandbox import blobs, generations
 from reconciler.sandbox.bucket_access import demand
 from reconciler.sandbox.buckets import BUCKET
 from reconciler.sandbox.errors import ApiError
-from reconciler.sandbox.identities import OPERATOR
 from reconciler.sandbox.objects import OBJECT
 from reconciler.sandbox.operations import Progress
 from reconciler.sandbox.registry import push_image
 from reconciler.sandbox.runtime import images
 from reconciler.sandbox.runtime.images import BuildError, Image
+from reconciler.sandbox.services.cloudbuild_logs import BUILD, Cancelled, Log
 from reconciler.sandbox.store import Body
 from reconciler.sandbox.world import World
 
-BUILD: Final = "cloudbuild.build"
 RUN: Final = "cloudbuild.run"
 TYPE: Final = "type.googleapis.com/google.devtools.cloudbuild.v1."
 _REFERENCE: Final = re.compile(
@@ -37,10 +35,6 @@ class _Failed(BuildError):
     def __init__(self, text: str, kind: str) -> None:
         super().__init__(text)
         self.kind = kind
-
-
-class _Cancelled(Exception):
-    """Somebody cancelled the build while it ran."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +74,7 @@ def _run(world: World, name: str, progress: Progress) -> Mapping[str, Any]:
     build = world.store.get(BUILD, name)
     if build is None:
         raise ApiError(404, "Requested entity was not found.")
-    log = _Log(world, name)
+    log = Log(world, name)
 
     def mark(**fields: Any) -> Body:
         def change(body: Body) -> Body:
@@ -93,13 +87,13 @@ def _run(world: World, name: str, progress: Progress) -> Mapping[str, Any]:
     mark(status="WORKING", startTime=world.now())
     try:
         results = _build(world, build, log)
-    except _Cancelled:
-        _finish_log(world, build, log)
+    except Cancelled:
+        log.keep(build)
         mark()
         raise ApiError(499, "Build cancelled.", rpc_status="CANCELLED") from None
     except BuildError as error:
         failure = _failure(error, log)
-        _finish_log(world, build, log)
+        log.keep(build)
         # The URL in logUrl is Google's; this build's log is a file on this machine.
         detail = f"{failure['detail']} (log: {log.path})"
         failure["detail"] = detail
@@ -107,12 +101,12 @@ def _run(world: World, name: str, progress: Progress) -> Mapping[str, Any]:
         text = f"Build failed; check build logs for details: {error} (log: {log.path})"
         raise ApiError(500, text, rpc_status="UNKNOWN") from error
     log.write("DONE")
-    _finish_log(world, build, log)
+    log.keep(build)
     done = mark(status="SUCCESS", finishTime=world.now(), results=results)
     return {"@type": f"{TYPE}Build", **done}
 
 
-def _failure(error: BuildError, log: "_Log") -> dict[str, str]:
+def _failure(error: BuildError, log: Log) -> dict[str, str]:
     """The build's failureInfo, also written to its log."""
     if isinstance(error, _Failed):
         log.write(f"ERROR: {error}")
@@ -121,24 +115,7 @@ def _failure(error: BuildError, log: "_Log") -> dict[str, str]:
     return {"type": "USER_BUILD_STEP", "detail": f"Build step failure: {error}"}
 
 
-class _Log:
-    """The log of one build; writing to it notices that the build was cancelled."""
-
-    def __init__(self, world: World, name: str) -> None:
-        self._world = world
-        self._name = name
-        self.path = world.home / "logs" / f"build-{name.rsplit('/', 1)[-1]}.log"
-        self.path.unlink(missing_ok=True)
-
-    def write(self, line: str) -> None:
-        with self.path.open("a") as file:
-            file.write(line + "\n")
-        build = self._world.store.get(BUILD, self._name)
-        if build is None or build["status"] == "CANCELLED":
-            raise _Cancelled
-
-
-def _build(world: World, build: Body, log: _Log) -> dict[str, Any]:
+def _build(world: World, build: Body, log: Log) -> dict[str, Any]:
     log.write(f'starting build "{build["id"]}"\n\nFETCHSOURCE')
     made: dict[str, Image] = {}
     with tempfile.TemporaryDirectory(prefix="mlr-build-") as work:
@@ -204,7 +181,7 @@ def _command(words: Sequence[str]) -> _Command:
     rest = [word for word in words if word not in ("build", "buildx")]
     while rest:
         word, _, given = rest.pop(0).partition("=")
-        if word in ("-t", "--tag", "-f", "--file", "--build-arg", "--platform"):
+        if word in ("-t", "--tag", "-f", "--file", "--build-arg", "--platform", "--network"):
             value = given or (rest.pop(0) if rest else "")
             if word in ("-t", "--tag"):
                 tags.append(value)
@@ -213,7 +190,7 @@ def _command(words: Sequence[str]) -> _Command:
             elif word == "--build-arg":
                 key, _, text = value.partition("=")
                 arguments[key] = text
-            elif value != "linux/amd64":
+            elif word == "--platform" and value != "linux/amd64":
                 raise BuildError(f"the platform {value} is not built here, only linux/amd64")
         elif word in ("--no-cache", "--pull", "--quiet", "-q"):
             continue
@@ -226,7 +203,7 @@ def _command(words: Sequence[str]) -> _Command:
     return _Command(tuple(tags), dockerfile, folder, arguments)
 
 
-def _push(world: World, build: Body, name: str, made: Mapping[str, Image], log: _Log) -> dict[str, Any]:
+def _push(world: World, build: Body, name: str, made: Mapping[str, Image], log: Log) -> dict[str, Any]:
     image, reference = made.get(name), image_of(name)
     start = world.now()
     if image is None or reference is None:
@@ -252,17 +229,3 @@ def _push(world: World, build: Body, name: str, made: Mapping[str, Image], log: 
         raise _Failed(f"name unknown: {error.message}", "PUSH_FAILED") from error
     log.write(f"{reference.tag}: digest: {image.digest}")
     return {"name": name, "digest": image.digest, "pushTiming": {"startTime": start, "endTime": world.now()}}
-
-
-def _finish_log(world: World, build: Body, log: _Log) -> None:
-    """Put the log into the bucket that the build names."""
-    place = str(build.get("logsBucket", "")).removeprefix("gs://").strip("/")
-    if not place:
-        return
-    name, _, folder = place.partition("/")
-    bucket = world.store.get(BUCKET, name)
-    if bucket is None:
-        return
-    key = f"{folder}/log-{build['id']}.txt".lstrip("/")
-    written = blobs.write(world.home, [log.path.read_bytes()])
-    generations.keep(world, OPERATOR, bucket, key, {"contentType": "text/plain"}, written)

@@ -221,3 +221,22 @@ def test_the_projects_own_image_builds_here() -> None:
     known = {"FROM", "RUN", "WORKDIR", "COPY", "ENV", "USER", "EXPOSE", "ENTRYPOINT", "CMD", "ARG", "LABEL"}
     found = parse((Path(__file__).parents[3] / "image" / "Dockerfile").read_text())
     assert {one.keyword for one in found} <= known
+
+
+def test_a_build_that_names_no_bucket_logs_into_googles(ready: Cloud) -> None:
+    """The people of the project read the log there; the bucket is nobody's to list."""
+    done = build(ready, build_body(ready, reference(ready), "tiny.tgz"))["response"]
+    bucket = done["logsBucket"].removeprefix("gs://")
+    assert bucket == f"{ready.number}.cloudbuild-logs.googleusercontent.com"
+    log = ready.get(f"/storage/v1/b/{bucket}/o/log-{done['id']}.txt?alt=media")
+    assert b"FETCHSOURCE" in log.body
+    assert log.body.rstrip().endswith(b"DONE")
+    listed = ready.ok("GET", "/storage/v1/b?project={P}")["items"]
+    assert bucket not in [one["name"] for one in listed]
+
+
+def test_what_gcloud_builds_submit_asks_of_docker_is_understood(ready: Cloud) -> None:
+    """Its one step names the build's network and wants no cache."""
+    body = build_body(ready, reference(ready), "tiny.tgz")
+    body["steps"][0]["args"] = ["build", "--network", "cloudbuild", "--no-cache", "-t", reference(ready), "."]
+    assert build(ready, body)["response"]["status"] == "SUCCESS"
