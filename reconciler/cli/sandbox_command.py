@@ -83,6 +83,13 @@ def status(style: str) -> None:
             click.echo(
                 f"  {service['name']} ({service['state']}): {service['local_url']}  as {service['url']}"
             )
+        for one in running.instances:
+            served = (
+                f", served by {one['served_by']}: psql -h {one['socket']} -U postgres"
+                if one["socket"]
+                else ""
+            )
+            click.echo(f"  {one['name']} ({one['state']}): {one['version']}{served}")
 
 
 def _facts(running: Running) -> dict[str, Any]:

@@ -45,7 +45,7 @@ def answer(world: World, visit: Visit, source: str, stop: Callable[[], None]) ->
 
 
 def status(world: World, source: str) -> dict[str, Any]:
-    """What is running: {version, source, pid, port, home, projects, services}; the newest project is last."""
+    """{version, source, pid, port, home, projects, services, instances}; the newest project is last."""
     projects = sorted(world.projects.list(), key=lambda one: one.created)
     return {
         "version": VERSION,
@@ -55,6 +55,7 @@ def status(world: World, source: str) -> dict[str, Any]:
         "home": str(world.home),
         "projects": [one.project_id for one in projects],
         "services": world.runtime.services() if world.runtime else [],
+        "instances": world.runtime.instances() if world.runtime else [],
     }
 
 

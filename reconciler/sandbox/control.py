@@ -53,6 +53,8 @@ class Running:
     """Each with "project", "region", "name", "url", "local_url" and "state"."""
     source: str
     """The fingerprint of the code that it runs."""
+    instances: tuple[Mapping[str, Any], ...] = ()
+    """Of Cloud SQL, each with "project", "region", "name", "version", "served_by", "state" and "socket"."""
 
     @property
     def endpoint(self) -> str:
@@ -100,8 +102,15 @@ def status(home: Path | None = None) -> Running | None:
         return None
     projects = cast("list[str]", answer["projects"])
     services = cast("list[dict[str, Any]]", answer["services"])
-    source = str(answer.get("source", ""))
-    return Running(home, int(answer["port"]), int(answer["pid"]), tuple(projects), tuple(services), source)
+    return Running(
+        home,
+        int(answer["port"]),
+        int(answer["pid"]),
+        tuple(projects),
+        tuple(services),
+        str(answer.get("source", "")),
+        tuple(cast("list[dict[str, Any]]", answer.get("instances", []))),
+    )
 
 
 def stop(home: Path | None = None) -> bool:

@@ -141,6 +141,10 @@ class Runtime(Protocol):
         """For the status page: {"project", "region", "name", "url", "local_url", "state"}."""
         ...
 
+    def instances(self) -> list[dict[str, Any]]:
+        """The same of databases: {"project", "region", "name", "version", "served_by", "state", "socket"}."""
+        ...
+
     def start(self) -> None:
         """After a start of the sandbox: bring up what its state says should run. Returns quickly."""
         ...

@@ -67,6 +67,27 @@ class Databases:
             self._flags = pg_binaries.flags(pg_binaries.installations(self._world.home)[0])
         return self._flags
 
+    def shown(self) -> list[dict[str, Any]]:
+        """Every instance: what Cloud SQL calls its version, which PostgreSQL serves it, and where it is reached."""
+        found: list[dict[str, Any]] = []
+        for _, stored in self._world.store.list(INSTANCE):
+            resource = stored["resource"]
+            project, region, name = resource["project"], resource["region"], resource["name"]
+            where = self.cluster(project, region, name)
+            real = has_database(resource) and postgres.exists(where)
+            found.append(
+                {
+                    "project": project,
+                    "region": region,
+                    "name": name,
+                    "version": resource["databaseVersion"],
+                    "served_by": f"PostgreSQL {postgres.major(where)}" if real else "",
+                    "state": "stopped" if not should_run(resource) else resource["state"].lower(),
+                    "socket": str(where.sockets) if real else "",
+                }
+            )
+        return found
+
     def start_all(self) -> None:
         """Start what should run, one after the other; what cannot start says so in its own log and when it is used."""
         for _, stored in self._world.store.list(INSTANCE):

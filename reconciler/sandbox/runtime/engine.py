@@ -102,6 +102,10 @@ class Engine:
             )
         return found
 
+    def instances(self) -> list[dict[str, Any]]:
+        """For the status page: the instances of Cloud SQL."""
+        return self.databases.shown()
+
     def target(self, revision: str) -> Target:
         """A ready instance of the revision, started where none runs. Raises NotServing."""
         try:

@@ -76,17 +76,22 @@ def exists(where: Cluster) -> bool:
     return (where.files / "complete").exists()
 
 
-def create(where: Cluster, settings: Mapping[str, str], major: int) -> Installation:
+def major(where: Cluster) -> int:
+    """The major version of PostgreSQL that made the cluster, and serves it."""
+    return int((where.data / "PG_VERSION").read_text().strip())
+
+
+def create(where: Cluster, settings: Mapping[str, str], wanted: int) -> Installation:
     """Make the cluster, start it, and give it Cloud SQL's roles. Half-made leftovers are replaced.
 
-    PostgreSQL `major` serves it where this machine has that version, else the first that is found.
+    PostgreSQL `wanted` serves it where this machine has that version, else the first that is found.
     """
     if exists(where):
         return start(where)
     if where.files.exists():
         destroy(where)
     known = installations(where.top)
-    installation = next((one for one in known if one.major == major), known[0])
+    installation = next((one for one in known if one.major == wanted), known[0])
     account = server_account()
     where.files.mkdir(parents=True)
     password = secrets.token_urlsafe(24)
@@ -268,19 +273,19 @@ def _client_environment(where: Cluster) -> dict[str, str]:
 
 
 def _installation_for(where: Cluster) -> Installation:
-    major = int((where.data / "PG_VERSION").read_text().strip())
+    made_by = major(where)
     remembered = where.files / "programs"
     if remembered.exists() and (Path(remembered.read_text()) / "postgres").exists():
-        return Installation(Path(remembered.read_text()), major, str(major))
+        return Installation(Path(remembered.read_text()), made_by, str(made_by))
     known = installations(where.top)
     for installation in known:
-        if installation.major == major:
+        if installation.major == made_by:
             remembered.write_text(str(installation.folder))
             return installation
     found = ", ".join(one.version for one in known)
     raise SandboxError(
-        f"Instance {where.name} was made by PostgreSQL {major}, and this machine has {found}.",
-        f"Install PostgreSQL {major}, or start again with `mlflow-reconcile sandbox reset`.",
+        f"Instance {where.name} was made by PostgreSQL {made_by}, and this machine has {found}.",
+        f"Install PostgreSQL {made_by}, or start again with `mlflow-reconcile sandbox reset`.",
     )
 
 

@@ -7,7 +7,6 @@ from typing import Any, Final
 from reconciler.sandbox.errors import ApiError
 from reconciler.sandbox.services import sqladmin_children as children
 from reconciler.sandbox.services import sqladmin_operations as operations
-from reconciler.sandbox.services.sqladmin_defaults import merged
 from reconciler.sandbox.services.sqladmin_settings import invalid
 from reconciler.sandbox.store import Body
 from reconciler.sandbox.world import Request, World
@@ -60,8 +59,9 @@ def listing(world: World, request: Request) -> dict[str, Any]:
 
 def patch(world: World, request: Request) -> dict[str, Any]:
     """databases.patch: another charset or collation, where the engine can."""
-    known = _find(request, children.writable(world, request))
-    return _change(world, request, merged(_texts(known), _texts(request.body)))
+    known, sent = _find(request, children.writable(world, request)), _texts(request.body)
+    # Another charset brings its own collation.
+    return _change(world, request, sent if "charset" in sent else {**_texts(known), **sent})
 
 
 def update(world: World, request: Request) -> dict[str, Any]:

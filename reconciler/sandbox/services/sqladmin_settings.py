@@ -98,6 +98,10 @@ def check_network(network: Mapping[str, Any]) -> None:
 
 
 def _check_entry(value: str) -> None:
+    if value == "CLIENT_IP":
+        # What `gcloud sql connect` puts there before it connects by the public address.
+        text = "The sandbox's databases are reached by their sockets alone; its status shows where they are."
+        raise ApiError(400, text, reason="sandboxNotEmulated")
     try:
         block = ipaddress.ip_network(value, strict=False)
     except ValueError as error:

@@ -1,63 +1,32 @@
 """Cloud SQL Admin, over real PostgreSQL servers."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, cast
 
 import pytest
 
 from reconciler.sandbox.control import Running
 from reconciler.sandbox.runtime import postgres
-from reconciler.sandbox.runtime.postgres import Cluster
-from tests.sandbox.calls import Answered, Cloud
-
-ROOT = "/v1/projects/{P}"
-DB = f"{ROOT}/instances/db"
-SETTINGS = {"tier": "db-f1-micro", "edition": "ENTERPRISE"}
-REGION = "europe-west9"
-
-
-def _body(name: str = "db", **settings: Any) -> dict[str, Any]:
-    merged = {**SETTINGS, **settings}
-    return {"name": name, "region": REGION, "databaseVersion": "POSTGRES_16", "settings": merged}
-
-
-def _wait(cloud: Cloud, operation: Mapping[str, Any]) -> dict[str, Any]:
-    current = dict(operation)
-    while current["status"] != "DONE":
-        current = cloud.ok("GET", f"{ROOT}/operations/{operation['name']}")
-    return current
-
-
-def _do(cloud: Cloud, method: str, path: str, body: Any = None) -> dict[str, Any]:
-    done = _wait(cloud, cloud.ok(method, path, body))
-    assert "error" not in done, done
-    return done
+from tests.sandbox.calls import Cloud
+from tests.sandbox.services.sql import DB, REGION, ROOT, body, cluster, do, message, reason, wait
 
 
 @pytest.fixture(name="made")
 def _made(cloud: Cloud) -> Iterator[Cloud]:
     """A project with the instance db, while it is looked at: databases take memory."""
-    _do(cloud, "POST", f"{ROOT}/instances", _body())
+    do(cloud, "POST", f"{ROOT}/instances", body())
     yield cloud
     cloud.call("DELETE", DB)
 
 
-def _cluster(cloud: Cloud, running: Running) -> Cluster:
-    return postgres.cluster(running.home, cloud.project, REGION, "db")
-
-
-def _reason(answered: Answered) -> tuple[int, str]:
-    return answered.status, answered.error["errors"][0]["reason"]
-
-
 def test_an_instance_goes_through_its_states(cloud: Cloud) -> None:
     """PENDING_CREATE without addresses, then RUNNABLE with them; the operation is pending first."""
-    started = cloud.ok("POST", f"{ROOT}/instances", _body())
+    started = cloud.ok("POST", f"{ROOT}/instances", body())
     assert (started["status"], started["operationType"], started["targetId"]) == ("PENDING", "CREATE", "db")
     early = cloud.ok("GET", DB)
     assert early["state"] in ("PENDING_CREATE", "RUNNABLE")
     assert ("ipAddresses" in early) == (early["state"] == "RUNNABLE")
-    done = _wait(cloud, started)
+    done = wait(cloud, started)
     assert {"startTime", "endTime"} <= set(done)
     shown = cloud.ok("GET", DB)
     assert shown["state"] == "RUNNABLE"
@@ -120,35 +89,35 @@ def test_both_versions_show_the_same_instance_with_their_own_links(made: Cloud) 
 def test_what_is_not_there_is_missing_in_the_recorded_words(cloud: Cloud) -> None:
     """Instance, operation; an instance's children as well."""
     missing = cloud.get(DB)
-    assert _reason(missing) == (404, "instanceDoesNotExist")
+    assert reason(missing) == (404, "instanceDoesNotExist")
     assert missing.error["message"] == "The Cloud SQL instance does not exist."
     assert "status" not in missing.error
-    assert _reason(cloud.get(f"{DB}/databases")) == (404, "instanceDoesNotExist")
+    assert reason(cloud.get(f"{DB}/databases")) == (404, "instanceDoesNotExist")
     assert cloud.get(f"{ROOT}/operations/nothing").status == 404
 
 
 def test_one_operation_at_a_time(cloud: Cloud) -> None:
     """A second one, of the instance or its children, is refused."""
-    started = cloud.ok("POST", f"{ROOT}/instances", _body())
+    started = cloud.ok("POST", f"{ROOT}/instances", body())
     refused = [
         cloud.call("PATCH", DB, {"settings": {"userLabels": {"a": "b"}}}),
         cloud.call("DELETE", DB),
     ]
     early = cloud.ok("GET", f"{ROOT}/operations/{started['name']}")["status"] != "DONE"
-    _wait(cloud, started)
+    wait(cloud, started)
     assert early, "the operation was over before the others came; the test shows nothing"
-    assert [_reason(one) for one in refused] == [(409, "operationInProgress")] * 2
+    assert [reason(one) for one in refused] == [(409, "operationInProgress")] * 2
     backup = cloud.ok("POST", f"{DB}/backupRuns", {})
     user = cloud.post(f"{DB}/users", {"name": "u", "password": "p"})
-    _wait(cloud, backup)
-    assert _reason(user) == (409, "operationInProgress")
+    wait(cloud, backup)
+    assert reason(user) == (409, "operationInProgress")
 
 
 def test_patch_merges_and_put_replaces(made: Cloud) -> None:
     """Unnamed settings stay with PATCH, and go back to their defaults with PUT. Maps are replaced as a whole."""
     backup = {"enabled": True, "startTime": "03:00"}
-    _do(made, "PATCH", DB, {"settings": {"backupConfiguration": backup, "userLabels": {"a": "b"}}})
-    _do(
+    do(made, "PATCH", DB, {"settings": {"backupConfiguration": backup, "userLabels": {"a": "b"}}})
+    do(
         made,
         "PATCH",
         DB,
@@ -161,7 +130,7 @@ def test_patch_merges_and_put_replaces(made: Cloud) -> None:
         "04:00",
     )
     assert settings["settingsVersion"] == "3"
-    _do(made, "PUT", DB, {"settings": {"tier": "db-g1-small", "settingsVersion": "3"}})
+    do(made, "PUT", DB, {"settings": {"tier": "db-g1-small", "settingsVersion": "3"}})
     settings = made.ok("GET", DB)["settings"]
     assert "userLabels" not in settings
     assert (settings["tier"], settings["backupConfiguration"]["enabled"]) == ("db-g1-small", False)
@@ -170,80 +139,112 @@ def test_patch_merges_and_put_replaces(made: Cloud) -> None:
 
 def test_a_stale_settings_version_is_refused(made: Cloud) -> None:
     """412 for a plan that is out of date."""
-    _do(made, "PATCH", DB, {"settings": {"userLabels": {"a": "b"}}})
+    do(made, "PATCH", DB, {"settings": {"userLabels": {"a": "b"}}})
     stale = made.call("PATCH", DB, {"settings": {"userLabels": {}, "settingsVersion": "1"}})
-    assert _reason(stale) == (412, "staleData")
+    assert reason(stale) == (412, "staleData")
 
 
 def _started(cloud: Cloud, running: Running) -> str:
-    return postgres.run_sql(_cluster(cloud, running), "SELECT pg_postmaster_start_time()")[0][0]
+    return postgres.run_sql(cluster(cloud, running), "SELECT pg_postmaster_start_time()")[0][0]
 
 
 def test_tier_and_flags_restart_and_labels_do_not(made: Cloud, running: Running) -> None:
     """The tier decides the number of connections unless a flag does."""
     show = "SHOW max_connections"
     first = _started(made, running)
-    assert postgres.run_sql(_cluster(made, running), show) == [["25"]]
-    _do(made, "PATCH", DB, {"settings": {"userLabels": {"a": "b"}}})
+    assert postgres.run_sql(cluster(made, running), show) == [["25"]]
+    do(made, "PATCH", DB, {"settings": {"userLabels": {"a": "b"}}})
     assert _started(made, running) == first
-    _do(made, "PATCH", DB, {"settings": {"tier": "db-g1-small"}})
-    assert postgres.run_sql(_cluster(made, running), show) == [["50"]]
-    _do(made, "PATCH", DB, {"settings": {"databaseFlags": [{"name": "max_connections", "value": "70"}]}})
-    assert postgres.run_sql(_cluster(made, running), show) == [["70"]]
+    do(made, "PATCH", DB, {"settings": {"tier": "db-g1-small"}})
+    assert postgres.run_sql(cluster(made, running), show) == [["50"]]
+    do(made, "PATCH", DB, {"settings": {"databaseFlags": [{"name": "max_connections", "value": "70"}]}})
+    assert postgres.run_sql(cluster(made, running), show) == [["70"]]
     second = _started(made, running)
-    _do(made, "POST", f"{DB}/restart")
-    assert first < second < _started(made, running)
+    do(made, "PATCH", DB, {"settings": {"databaseFlags": [{"name": "log_min_messages", "value": "error"}]}})
+    third = _started(made, running)
+    do(made, "POST", f"{DB}/restart")
+    assert first < second < third < _started(made, running)
+
+
+def test_a_flag_that_needs_no_restart_takes_effect_at_once(made: Cloud, running: Running) -> None:
+    """The server goes on, and so do its connections."""
+    first = _started(made, running)
+    do(made, "PATCH", DB, {"settings": {"databaseFlags": [{"name": "work_mem", "value": "8192"}]}})
+    assert postgres.run_sql(cluster(made, running), "SHOW work_mem") == [["8MB"]]
+    do(made, "PATCH", DB, {"settings": {"databaseFlags": []}})
+    assert postgres.run_sql(cluster(made, running), "SHOW work_mem") == [["4MB"]]
+    assert _started(made, running) == first
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("work_mem", "8MB"), ("max_connections", "0"), ("autovacuum", "sometimes")]
+)
+def test_a_flags_value_is_checked(made: Cloud, name: str, value: str) -> None:
+    """Numbers have no unit and stay within PostgreSQL's bounds; switches are on or off."""
+    refused = made.call("PATCH", DB, {"settings": {"databaseFlags": [{"name": name, "value": value}]}})
+    assert (reason(refused), message(refused)) == ((400, "invalidFlagValue"), "Value requested is not valid.")
+
+
+def test_a_flag_that_postgresql_cannot_start_with_changes_nothing(made: Cloud, running: Running) -> None:
+    """The operation fails, and the server runs as it did."""
+    flags = [{"name": "shared_preload_libraries", "value": "no_such_library"}]
+    done = wait(made, made.ok("PATCH", DB, {"settings": {"databaseFlags": flags}}))
+    assert done["error"]["errors"][0]["code"] == "INTERNAL_ERROR"
+    assert "databaseFlags" not in made.ok("GET", DB)["settings"]
+    assert postgres.running(cluster(made, running))
 
 
 def test_activation_policy_never_stops_it(made: Cloud, running: Running) -> None:
     """Its databases cannot be asked for then; ALWAYS brings them back."""
-    _do(made, "PATCH", DB, {"settings": {"activationPolicy": "NEVER"}})
-    assert not postgres.running(_cluster(made, running))
+    do(made, "PATCH", DB, {"settings": {"activationPolicy": "NEVER"}})
+    assert not postgres.running(cluster(made, running))
     refused = [made.get(f"{DB}/{what}") for what in ("databases", "databases/postgres", "users")]
     refused += [made.post(f"{DB}/{what}", {"name": "late"}) for what in ("databases", "users")]
-    assert {_reason(one) for one in refused} == {(400, "invalid")}
+    assert {reason(one) for one in refused} == {(400, "invalid")}
     text = "Invalid request: Invalid request since instance is not running."
     assert {one.error["message"] for one in refused} == {text}
-    _do(made, "PATCH", DB, {"settings": {"activationPolicy": "ALWAYS"}})
+    for late in ("restart", "backupRuns"):
+        assert reason(made.call("POST", f"{DB}/{late}", {})) == (409, "invalidState")
+    do(made, "PATCH", DB, {"settings": {"activationPolicy": "ALWAYS"}})
     assert made.get(f"{DB}/databases").status == 200
 
 
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        (_body(name="Db"), "Invalid instance name (Db)"),
-        (_body(name="d" * 97), "Invalid instance name"),
-        ({**_body(), "region": "paris"}, "Invalid region"),
-        ({**_body(), "region": "europe-west7"}, "Invalid region (europe-west7)"),
-        (_body(ipConfiguration={"sslMode": "ENCRYPTED_ONLY", "requireSsl": True}), "requireSsl to be false"),
-        ({**_body(), "settings": {}}, "Missing parameter: tier"),
+        (body(name="Db"), "Invalid instance name (Db)"),
+        (body(name="d" * 97), "Invalid instance name"),
+        ({**body(), "region": "paris"}, "Invalid region"),
+        ({**body(), "region": "europe-west7"}, "Invalid region (europe-west7)"),
+        (body(ipConfiguration={"sslMode": "ENCRYPTED_ONLY", "requireSsl": True}), "requireSsl to be false"),
+        ({**body(), "settings": {}}, "Missing parameter: tier"),
         (
-            {**_body(), "settings": {"tier": "db-f1-micro"}},
+            {**body(), "settings": {"tier": "db-f1-micro"}},
             "Invalid Tier (db-f1-micro) for (ENTERPRISE_PLUS) Edition.",
         ),
-        (_body(tier="db-n1-standard-1"), "Only custom or shared-core instance Billing Tier type allowed"),
+        (body(tier="db-n1-standard-1"), "Only custom or shared-core instance Billing Tier type allowed"),
         (
-            _body(tier="db-perf-optimized-N-2"),
+            body(tier="db-perf-optimized-N-2"),
             "Invalid Tier (db-perf-optimized-N-2) for (ENTERPRISE) Edition",
         ),
-        (_body(tier="db-custom-3-3840"), "1 or an even number"),
-        (_body(tier="db-custom-1-3900"), "multiple of 256 MB"),
-        (_body(tier="db-custom-1-8192"), "0.9 to 6.5 GB for each vCPU"),
-        (_body(dataDiskSizeGb="9"), "at least 10 GB"),
-        (_body(backupConfiguration={"transactionLogRetentionDays": 8}), "must be between 1 and 7."),
-        (_body(backupConfiguration={"startTime": "25:00"}), "Invalid backup start time (25:00)"),
-        (_body(backupConfiguration={"pointInTimeRecoveryEnabled": True}), "backups are disabled"),
-        (_body(availabilityType="REGIONAL"), "Regional availability needs"),
-        (_body(ipConfiguration={"ipv4Enabled": False}), "At least one of Public IP or Private IP"),
+        (body(tier="db-custom-3-3840"), "1 or an even number"),
+        (body(tier="db-custom-1-3900"), "multiple of 256 MB"),
+        (body(tier="db-custom-1-8192"), "0.9 to 6.5 GB for each vCPU"),
+        (body(dataDiskSizeGb="9"), "at least 10 GB"),
+        (body(backupConfiguration={"transactionLogRetentionDays": 8}), "must be between 1 and 7."),
+        (body(backupConfiguration={"startTime": "25:00"}), "Invalid backup start time (25:00)"),
+        (body(backupConfiguration={"pointInTimeRecoveryEnabled": True}), "backups are disabled"),
+        (body(availabilityType="REGIONAL"), "Regional availability needs"),
+        (body(ipConfiguration={"ipv4Enabled": False}), "At least one of Public IP or Private IP"),
         (
-            _body(ipConfiguration={"privateNetwork": "projects/p/global/networks/n"}),
+            body(ipConfiguration={"privateNetwork": "projects/p/global/networks/n"}),
             "SERVICE_NETWORKING_NOT_ENABLED",
         ),
         (
-            _body(databaseFlags=[{"name": "no_such_flag", "value": "1"}]),
+            body(databaseFlags=[{"name": "no_such_flag", "value": "1"}]),
             "Flag (no_such_flag) is not supported",
         ),
-        (_body(userLabels={"A": "b"}), "Invalid user label"),
+        (body(userLabels={"A": "b"}), "Invalid user label"),
     ],
 )
 def test_what_cloud_sql_refuses_is_refused(cloud: Cloud, body: dict[str, Any], words: str) -> None:
@@ -274,25 +275,25 @@ def test_what_is_fixed_stays_fixed(made: Cloud, body: dict[str, Any], words: str
 
 def test_a_disk_never_shrinks(made: Cloud) -> None:
     """It grows, and stays so."""
-    _do(made, "PATCH", DB, {"settings": {"dataDiskSizeGb": "20"}})
+    do(made, "PATCH", DB, {"settings": {"dataDiskSizeGb": "20"}})
     assert made.call("PATCH", DB, {"settings": {"dataDiskSizeGb": "15"}}).status == 400
     assert made.ok("GET", DB)["settings"]["dataDiskSizeGb"] == "20"
 
 
 def test_protection_and_deletion(made: Cloud, running: Running) -> None:
     """A protected instance stays; a deleted one leaves nothing, and its name can be used again at once."""
-    _do(made, "PATCH", DB, {"settings": {"deletionProtectionEnabled": True}})
+    do(made, "PATCH", DB, {"settings": {"deletionProtectionEnabled": True}})
     refused = made.call("DELETE", DB)
     assert refused.status == 400
     assert "deletion protection" in refused.error["message"]
-    _do(made, "PATCH", DB, {"settings": {"deletionProtectionEnabled": False}})
-    cluster = _cluster(made, running)
-    _do(made, "DELETE", DB)
+    do(made, "PATCH", DB, {"settings": {"deletionProtectionEnabled": False}})
+    where = cluster(made, running)
+    do(made, "DELETE", DB)
     assert made.get(DB).status == 404
-    assert not cluster.files.exists()
-    _do(made, "POST", f"{ROOT}/instances", _body())
-    again = made.post(f"{ROOT}/instances", _body())
-    assert _reason(again) == (409, "instanceAlreadyExists")
+    assert not where.files.exists()
+    do(made, "POST", f"{ROOT}/instances", body())
+    again = made.post(f"{ROOT}/instances", body())
+    assert reason(again) == (409, "instanceAlreadyExists")
 
 
 def test_databases_are_postgresqls_own(made: Cloud, running: Running) -> None:
@@ -305,9 +306,9 @@ def test_databases_are_postgresqls_own(made: Cloud, running: Running) -> None:
     assert (again.status, again.error["message"]) == (400, text)
     shown = made.ok("GET", f"{DB}/databases/mlflow")
     assert (shown["charset"], shown["collation"]) == ("UTF8", "en_US.UTF8")
-    assert ["mlflow"] in postgres.run_sql(_cluster(made, running), "SELECT datname FROM pg_database")
+    assert ["mlflow"] in postgres.run_sql(cluster(made, running), "SELECT datname FROM pg_database")
     made.ok("DELETE", f"{DB}/databases/mlflow")
-    assert _reason(made.get(f"{DB}/databases/mlflow")) == (404, "notFound")
+    assert reason(made.get(f"{DB}/databases/mlflow")) == (404, "notFound")
     assert made.call("DELETE", f"{DB}/databases/mlflow").status == 404
 
 
@@ -322,7 +323,7 @@ def test_users_are_postgresqls_own(made: Cloud, running: Running) -> None:
         "etag": shown["etag"], "iamStatus": "IAM_STATUS_UNSPECIFIED",
     }  # fmt: skip
     made.ok("POST", f"{DB}/databases", {"name": "d"})
-    postgres.run_sql(_cluster(made, running), "SET ROLE mlflow; CREATE TABLE public.t (x int)", "d")
+    postgres.run_sql(cluster(made, running), "SET ROLE mlflow; CREATE TABLE public.t (x int)", "d")
     owned = made.call("DELETE", f"{DB}/users?name=mlflow")
     assert owned.status == 400
     assert "cannot be dropped because some objects depend on it" in owned.error["message"]
@@ -336,32 +337,42 @@ def test_passwords_are_in_no_file_but_postgresqls(made: Cloud, running: Running)
     """Neither in the sandbox's state nor in a log."""
     made.ok("POST", f"{DB}/users", {"name": "u", "password": "find-me-nowhere"})
     made.ok("PUT", f"{DB}/users?name=u", {"password": "find-me-nowhere"})
-    logs = [*(running.home / "logs").rglob("*"), *running.home.glob("state.db*"), _cluster(made, running).log]
+    logs = [*(running.home / "logs").rglob("*"), *running.home.glob("state.db*"), cluster(made, running).log]
     assert [one for one in logs if one.is_file() and b"find-me-nowhere" in one.read_bytes()] == []
 
 
 def test_a_backup_brings_back_what_was_lost(made: Cloud, running: Running) -> None:
-    """A real copy of every database."""
+    """A real copy of everything: databases with their owners, users with their passwords; what came later is gone."""
     made.ok("POST", f"{DB}/databases", {"name": "d"})
-    cluster = _cluster(made, running)
-    postgres.run_sql(cluster, "CREATE TABLE t (x int); INSERT INTO t VALUES (7)", "d")
+    made.ok("POST", f"{DB}/users", {"name": "u", "password": "p"})
+    where = cluster(made, running)
+    postgres.run_sql(where, "CREATE TABLE t (x int); INSERT INTO t VALUES (7); ALTER TABLE t OWNER TO u", "d")
+    secret = "SELECT rolpassword FROM pg_authid WHERE rolname = 'u'"
+    (hashed,) = postgres.run_sql(where, secret)
     started = made.ok("POST", f"{DB}/backupRuns", {"description": "before"})
     assert started["operationType"] == "BACKUP_VOLUME"
-    _wait(made, started)
+    wait(made, started)
     (run,) = made.ok("GET", f"{DB}/backupRuns")["items"]
     assert (run["status"], run["type"], run["description"]) == ("SUCCESSFUL", "ON_DEMAND", "before")
-    postgres.run_sql(cluster, "DROP TABLE t", "d")
+    made.ok("DELETE", f"{DB}/databases/d")
+    made.ok("DELETE", f"{DB}/users?name=u")
     made.ok("POST", f"{DB}/databases", {"name": "later"})
-    _do(made, "POST", f"{DB}/restoreBackup", {"restoreBackupContext": {"backupRunId": run["id"]}})
-    assert postgres.run_sql(cluster, "SELECT x FROM t", "d") == [["7"]]
+    made.ok("POST", f"{DB}/users", {"name": "later", "password": "p"})
+    postgres.run_sql(where, "CREATE TABLE stray (x int); ALTER TABLE stray OWNER TO later")
+    do(made, "POST", f"{DB}/restoreBackup", {"restoreBackupContext": {"backupRunId": run["id"]}})
+    assert postgres.run_sql(where, "SELECT x FROM t", "d") == [["7"]]
     assert made.get(f"{DB}/databases/later").status == 404
-    _do(made, "DELETE", f"{DB}/backupRuns/{run['id']}")
+    assert [one["name"] for one in made.ok("GET", f"{DB}/users")["items"]] == ["postgres", "u"]
+    assert postgres.run_sql(where, secret) == [hashed]
+    owner = "SELECT tableowner FROM pg_tables WHERE tablename IN ('t', 'stray')"
+    assert (postgres.run_sql(where, owner, "d"), postgres.run_sql(where, owner)) == ([["u"]], [])
+    do(made, "DELETE", f"{DB}/backupRuns/{run['id']}")
     assert "items" not in made.ok("GET", f"{DB}/backupRuns")
 
 
 def test_lists_have_their_kinds_and_filters(made: Cloud) -> None:
     """Instances by label; operations of one instance, newest first; tiers and flags."""
-    _do(made, "PATCH", DB, {"settings": {"userLabels": {"a": "b"}}})
+    do(made, "PATCH", DB, {"settings": {"userLabels": {"a": "b"}}})
     found = made.ok("GET", f"{ROOT}/instances?filter=settings.userLabels.a:b")
     assert [one["name"] for one in found["items"]] == ["db"]
     assert made.ok("GET", f"{ROOT}/instances?filter=settings.userLabels.a:c") == {"kind": "sql#instancesList"}
@@ -369,6 +380,49 @@ def test_lists_have_their_kinds_and_filters(made: Cloud) -> None:
     assert kinds == ["UPDATE", "CREATE"]
     assert "db-f1-micro" in [one["tier"] for one in made.ok("GET", f"{ROOT}/tiers")["items"]]
     assert "max_connections" in [one["name"] for one in made.ok("GET", "/v1/flags")["items"]]
+
+
+def test_iam_users_log_in_without_a_password(made: Cloud) -> None:
+    """Their kind is told by the role that they are members of."""
+    for kind, name in (("CLOUD_IAM_USER", "a@b.example"), ("CLOUD_IAM_SERVICE_ACCOUNT", "s@p.iam")):
+        made.ok("POST", f"{DB}/users", {"name": name, "type": kind})
+        assert made.ok("GET", f"{DB}/users/{name}")["type"] == kind
+    group = {"name": "g@b.example", "type": "CLOUD_IAM_GROUP"}
+    made.ok("POST", f"{DB}/users", group)
+    assert len(made.ok("GET", f"{DB}/users")["items"]) == 4
+    full = made.post(f"{DB}/users", {"name": "s@p.iam.gserviceaccount.com", "type": "CLOUD_IAM_USER"})
+    assert "must not end in .gserviceaccount.com" in message(full)
+
+
+def test_a_private_address_comes_out_of_the_networks_connection(cloud: Cloud) -> None:
+    """It is kept when the public one is given up, cannot be given up itself, and is free once the instance is gone."""
+    cloud.enable("compute", "servicenetworking")
+    network = f"projects/{cloud.project}/global/networks/n"
+    compute = "/compute/v1/projects/{P}/global"
+    cloud.ok("POST", f"{compute}/networks", {"name": "n", "autoCreateSubnetworks": False})
+    reserved = {"name": "r", "purpose": "VPC_PEERING", "addressType": "INTERNAL", "prefixLength": 24}
+    cloud.ok("POST", f"{compute}/addresses", {**reserved, "network": network, "address": "10.9.8.0"})
+    private: dict[str, Any] = {
+        "ipConfiguration": {"privateNetwork": f"https://compute.googleapis.com/compute/v1/{network}"}
+    }
+    refused = cloud.post(f"{ROOT}/instances", body(**private))
+    assert "NETWORK_NOT_PEERED" in message(refused)
+    connection = {"network": network.replace(cloud.project, cloud.number), "reservedPeeringRanges": ["r"]}
+    services = "/v1/services/servicenetworking.googleapis.com"
+    cloud.wait(cloud.ok("POST", f"{services}/connections", connection))
+    do(cloud, "POST", f"{ROOT}/instances", body(**private))
+    do(cloud, "PATCH", DB, {"settings": {"ipConfiguration": {"ipv4Enabled": False}}})
+    shown = cloud.ok("GET", DB)
+    assert shown["settings"]["ipConfiguration"]["privateNetwork"] == network
+    assert [one["type"] for one in shown["ipAddresses"]] == ["PRIVATE"]
+    assert shown["ipAddresses"][0]["ipAddress"].startswith("10.9.8.")
+    both = {"ipv4Enabled": True, "privateNetwork": ""}
+    removed = cloud.call("PATCH", DB, {"settings": {"ipConfiguration": both}})
+    assert "cannot be removed" in message(removed)
+    do(cloud, "DELETE", DB)
+    do(cloud, "POST", f"{ROOT}/instances", body(**private))
+    assert shown["ipAddresses"][0] in cloud.ok("GET", DB)["ipAddresses"]
+    do(cloud, "DELETE", DB)
 
 
 @pytest.mark.parametrize("version", ["v1", "v1beta4"])
