@@ -144,9 +144,11 @@ def test_a_private_database_is_reached_from_its_network_alone(
 
 
 def test_a_public_address_is_reached_from_everywhere(net: Cloud, private: str) -> None:
-    """Cloud Run's own connection takes the public address where there is one."""
+    """Cloud Run's own connection takes the public address where there is one; the private one stays what it was."""
     addresses = {"settings": {"ipConfiguration": {"ipv4Enabled": True}}}
     assert "error" not in _sql(net, "PATCH", f"{INSTANCES}/db", addresses)
+    shown = {one["type"]: one["ipAddress"] for one in net.ok("GET", f"{INSTANCES}/db")["ipAddresses"]}
+    assert shown["PRIVATE"] == "10.20.0.3"
     _deploy(net, private, None)
     assert _heard(net) in "NS"
 
@@ -189,6 +191,30 @@ def test_a_connector_that_is_not_there_fails_the_revision(net: Cloud) -> None:
         error = _deploy(net, NOWHERE, {"connector": connector})["error"]
         assert "VPC connector projects/" in error["message"]
         assert said in error["message"]
+
+
+@pytest.mark.parametrize(
+    ("interface", "said"),
+    [
+        ({"subnetwork": "none"}, "does not exist, or Cloud Run does not have permission to use it."),
+        (
+            {"subnetwork": "projects/{P}/regions/us-central1/subnetworks/far"},
+            "does not exist, or Cloud Run does not have permission to use it.",
+        ),
+        ({"network": "net2", "subnetwork": "near"}, "is not in the network net2."),
+    ],
+)
+def test_direct_egress_needs_a_subnetwork_of_the_region_and_network(
+    net: Cloud, interface: Mapping[str, str], said: str
+) -> None:
+    """One that is not there, or in another region, or in another network than the one asked for, fails the revision."""
+    networked.make_network(net, "net2")
+    networked.make_subnetwork(net, "near", "10.9.0.0/24")
+    networked.make_subnetwork(net, "far", "10.10.0.0/24", region="us-central1")
+    asked = {key: value.replace("{P}", net.project) for key, value in interface.items()}
+    message = _deploy(net, NOWHERE, {"networkInterfaces": [asked]})["error"]["message"]
+    assert "VPC subnetwork projects/" in message
+    assert said in message
 
 
 @pytest.mark.parametrize(
