@@ -44,7 +44,7 @@ def name_of(request: Request) -> str:
 
 def account_of(world: World, request: Request) -> Body:
     """The account that a request names, by itself or by one of its keys; raises ApiError 404."""
-    name = name_of(request).partition("/keys")[0]
+    name = name_of(request).partition("/keys/")[0]
     account = find_account(world, name)
     if account is not None and seen(world, account):
         return account

@@ -47,7 +47,8 @@ def test_a_project_is_renamed_in_both_versions(cloud: Cloud) -> None:
     project = made(cloud, labels={"a": "b"})
     assert cloud.ok("PUT", f"/v1/projects/{project}", {"name": "First"})["name"] == "First"
     sent: dict[str, Any] = {"displayName": "Second", "labels": {}}
-    done = cloud.wait(cloud.ok("PATCH", f"/v3/projects/{project}?updateMask=displayName", sent))
+    started = cloud.ok("PATCH", f"/v3/projects/{project}?updateMask=displayName", sent)
+    done = cloud.ok("GET", f"/v3/{started['name']}")
     assert (done["response"]["displayName"], done["response"]["labels"]) == ("Second", {"a": "b"})
 
 
