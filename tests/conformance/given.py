@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from tests.conformance import states
+from reconciler.sandbox import networks
+from tests.conformance import leavings, states, weather
 from tests.conformance.cloud import Got, Sandbox
 from tests.conformance.making import Recipe, addressed, mentioned
 from tests.conformance.operations import is_operation, operation_path, settle
@@ -25,6 +27,7 @@ APIS: Final = (
     "storage", "vpcaccess",
 )  # fmt: skip
 
+USED_BY: Final = re.compile(r"is already being used by '([^']+)'")
 GONE: Final = re.compile(r"Service account (projects/[^ ]+) does not exist")
 
 
@@ -59,12 +62,14 @@ class Givens:
         host, path = "sqladmin.googleapis.com", f"/sql/v1beta4/projects/{self.project}/instances"
         found = self.sandbox.call("GET", host, path).body
         for item in fields_of(found).get("items", []):
-            self.sandbox.call("DELETE", host, f"{path}/{item['name']}")
+            self.ask("DELETE", host, f"{path}/{item['name']}")
 
     def before(self, index: int, path: str, query: Mapping[str, str], body: Any) -> list[str]:
         """Make what row *index* takes for granted; what was made, in words."""
         row = self.bindings.rows[index]
         self.made = []
+        if row.method == "DELETE" and leavings.deleted(row):
+            self._sweep(index, path)
         if row.status < 300:
             self._project_of(path)
             for match, recipe in addressed(row.host, path):
@@ -72,6 +77,8 @@ class Givens:
             self._mentions(index, query, body)
             self._state(index, path, query)
             self._operation(index)
+        elif weather.refused_for_now(row):
+            self._busy(index, path)
         elif (account := GONE.search(json.dumps(row.answer))) and self._plain(path) not in self.written:
             self.made += states.gone(self, f"/v1/{self.bindings.resolve(account[1], index)}")
         if row.method != "GET":
@@ -166,7 +173,9 @@ class Givens:
         for match, recipe in addressed(row.host, path)[-1:]:
             if kind == "delete":
                 self._give(row.host, match, recipe, None)
-                got = self.ask("DELETE", row.host, path)
+                self._sweep(index, path)
+                with self._held(path.removeprefix("/compute/v1/"), index):
+                    got = self.ask("DELETE", row.host, path)
             elif kind in ("insert", "create"):
                 making = recipe(row.host, match, {})
                 self._named_in(json.dumps(making.body))
@@ -176,6 +185,31 @@ class Givens:
             name = str(fields_of(got.body).get("name", ""))
             self.bindings.operations[row.service] = name.rpartition("operations/")[2]
             self.made.append(f"{kind} of {path}{states.refused(got)}")
+
+    def _sweep(self, index: int, path: str) -> None:
+        """Rid a network that is deleted of what no row deletes."""
+        later = leavings.requests(self.bindings.rows, self.resolved, index)
+        self.made += leavings.sweep(self.ask, path, later)
+
+    @contextmanager
+    def _held(self, resource: str, index: int) -> Generator[None]:
+        """Meanwhile something that is not emulated, such as a firewall rule, uses *resource*: the error names it."""
+        user = USED_BY.search(json.dumps(self.bindings.rows[index].answer))
+        if user is None:
+            yield
+            return
+        name = self.bindings.resolve(user[1], index)
+        networks.hold(self.sandbox.world, resource, name)
+        yield
+        networks.release(self.sandbox.world, resource, name)
+        self.made.append(f"{name}, while {resource} was to be deleted")
+
+    def _busy(self, index: int, path: str) -> None:
+        """Ask for what the row asks once before: the first one is still at it when the row is refused for that."""
+        row = self.bindings.rows[index]
+        self.need(row.host, path)
+        self.sandbox.call(row.method, row.host, path)
+        self.made.append(f"{row.method} {path}, not done yet")
 
     def _wrote(self, path: str, query: Mapping[str, str], body: Mapping[str, Any]) -> None:
         """A row of the take changes something: from here on the sandbox is responsible for it."""

@@ -22,7 +22,9 @@ class Figures:
     cases: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
     used: set[Excuse] = field(default_factory=set[Excuse])
     lines: list[str] = field(default_factory=list[str])
-    """Every difference, one a line."""
+    """Every difference without an excuse, one a line."""
+    excused: list[str] = field(default_factory=list[str])
+    """Every difference with one."""
 
     def add(self, compared: Compared) -> str:
         """Count one row; how it came out."""
@@ -36,6 +38,7 @@ class Figures:
                 self.lines.append(f"{row}: {difference}")
             else:
                 self.used.add(found)
+                self.excused.append(f"{row}: {difference} (excused: {found.reason})")
                 outcome = EXCUSED if outcome == EQUAL else outcome
         self.counts.setdefault(row.api, Counter())[outcome] += 1
         return outcome

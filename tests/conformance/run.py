@@ -77,7 +77,7 @@ def _take(
             continue
         if compared.given:
             tell(f"given before {compared.row}: {'; '.join(compared.given)}")
-        before = len(figures.lines)
+        before, excused_before = len(figures.lines), len(figures.excused)
         figures.add(compared)
-        for line in figures.lines[before:]:
+        for line in (*figures.lines[before:], *figures.excused[excused_before:]):
             tell(line)

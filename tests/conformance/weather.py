@@ -25,11 +25,19 @@ def conditions(rows: Sequence[Row], index: int) -> dict[str, Any]:
     if any(_lags(rows, made, index) for made in range(index + 1)):
         wanted["propagation"] = {"accounts": LAGGING}
     after = rows[index + 1] if index + 1 < len(rows) else None
-    if rows[index].method != "GET" and after is not None and under_way(after):
+    watched = rows[index].method != "GET" and after is not None and under_way(after)
+    if watched or refused_for_now(rows[index]):
         wanted["operations"] = {"*": HELD}
     if rows[index].method != "GET" and _fails(rows[index + 1 :]):
         wanted["faults"] = [{"method": "*", "fault": "operation-error"}]
     return wanted
+
+
+def refused_for_now(row: Row) -> bool:
+    """Whether a row is refused because an operation on the same thing is still going on."""
+    error = fields_of(fields_of(row.answer).get("error"))
+    entries: list[dict[str, Any]] = error.get("errors", [])
+    return row.method != "GET" and any(entry.get("reason") == "resourceNotReady" for entry in entries)
 
 
 def by_chance(rows: Sequence[Row], index: int) -> bool:
