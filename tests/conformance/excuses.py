@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Final
 
+from tests.conformance.causes import RECORDING, STAND_IN
 from tests.conformance.compare import Difference, plain
-from tests.conformance.excuses_compute import COMPUTE
+from tests.conformance.excuses_compute import CAUSES, COMPUTE
 from tests.conformance.recordings import Row
 
 
@@ -24,10 +25,12 @@ class Excuse:
     recorded: str = "*"
     sandbox: str = "*"
     """Patterns over what either side has there, as the report prints it."""
+    cause: str = RECORDING
+    """Of what sort the reason is."""
 
 
 EXCUSES: Final[Sequence[Excuse]] = (
-    *(Excuse(*line) for line in COMPUTE),
+    *(Excuse(*line, cause=CAUSES.get(line[2], RECORDING)) for line in COMPUTE),
     Excuse(
         "serviceusage services * GET */services",
         "services",
@@ -64,6 +67,7 @@ EXCUSES: Final[Sequence[Excuse]] = (
         "nothing: the authors' own stand-in answered",
         recorded='*"testfolder", "testmanagedfolder"*',
         sandbox="absent",
+        cause=STAND_IN,
     ),
     *(
         Excuse(

@@ -9,22 +9,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from tests.conformance.causes import PLACE, STAND_IN, UNUSED
+
 MOCK: Final = (
     "The authors' own mock answered, not Google: its source (mockcompute/subnetsv1.go, networksv1.go) gives every "
     "subnetwork a state, and leaves out what Compute Engine fills in."
 )
 OPENED: Final = "A region that only some projects see, or that opened on a day that is not on record."
 ROBOTS: Final = "Kubernetes Engine, Memorystore or Filestore left it in the project; they are not emulated."
-FIREWALLS: Final = (
-    "A firewall rule that Google's own robots made in the network; firewall rules are not emulated."
-)
 NUMBERED: Final = "In this recording alone, operations name the project of their target by number."
 RANGES: Final = "Network Connectivity's internal ranges are not emulated."
 
 COMPUTE: Final[Sequence[tuple[str, str, str, str, str]]] = (
     ("compute networks colab--*", "peerings", ROBOTS, "*", "absent"),
     ("compute networks * GET *", "subnetworks", ROBOTS, "*/subnetworks/gke-*", "absent"),
-    ("compute networks *masteripv4cidr*", "subnetworks", ROBOTS, "*/subnetworks/gke-*", "*"),
     ("compute networks colab--*", "subnetworks", ROBOTS, "*", "absent"),
     ("compute subnetworks colab--*", "ipv6CidrRange", ROBOTS, "*", "absent"),
     ("compute networks * GET *", "subnetworks", OPENED, "*", "*/asia-southeast3/*"),
@@ -42,15 +40,7 @@ COMPUTE: Final[Sequence[tuple[str, str, str, str, str]]] = (
     ("compute subnetworks *reservedinternalrange*", "status", RANGES, "*", "*"),
     ("compute operations *reservedinternalrange*", "status", RANGES, "*", "*"),
     ("compute * container--containercluster--containercluster__http*", "targetLink", NUMBERED, "*", "*"),
-    ("compute operations *", "error*", FIREWALLS, "*/global/firewalls/*", "*"),
-    ("compute operations *old_controller *", "httpError*", FIREWALLS, "*", "absent"),
-    ("compute operations *containercluster-swap*", "httpError*", FIREWALLS, "*", "absent"),
-    ("compute networks *computerouternatprivate* DELETE *", "status", FIREWALLS, "400", "*"),
-    (
-        "compute operations *readalloydbinstance*",
-        "*",
-        "The recording lacks the deletion of the address that is in the network.",
-        "absent",
-        "*",
-    ),
 )
+
+CAUSES: Final = {MOCK: STAND_IN, OPENED: PLACE, ROBOTS: PLACE, RANGES: UNUSED}
+"""Of what sort each reason is; the recording itself is the cause of the others."""

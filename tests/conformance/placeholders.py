@@ -17,6 +17,12 @@ from typing import Any, Final
 from tests.conformance.recordings import Row, fields_of
 
 FREE: Final = re.compile(r"\$\{(\w+)\}")
+NAMED: Final = frozenset(
+    {"networkID", "subnetworkID", "addressID", "jobID", "alertPolicyID", "notificationChannelID"}
+)
+"""Placeholders of things that a take makes or is given."""
+NUMBER: Final = r"\d+"
+ANYTHING: Final = r"[^/\s]+"
 ORGANIZATION: Final = "123456789012"
 
 
@@ -67,6 +73,31 @@ class Bindings:
             return self._name(name, collection, index)
 
         return self.fill(FREE.sub(value, self.fill(text)))
+
+    def pattern(self, text: str, index: int) -> str:
+        """What may stand in an answer of row *index* where *text* was recorded: a regular expression.
+
+        An operation is the one that was started last, and a thing is one that the take knows, by name or by number;
+        what is left is of a name that the take cannot know.
+        """
+        filled, parts, end = self.fill(text), list[str](), 0
+        for found in FREE.finditer(filled):
+            parts += [re.escape(filled[end : found.start()]), self._stand_in(filled, found, index)]
+            end = found.end()
+        return "".join(parts) + re.escape(filled[end:])
+
+    def _stand_in(self, text: str, found: re.Match[str], index: int) -> str:
+        placeholder, row = found[1], self.rows[index]
+        if placeholder == "operationID":
+            return re.escape(self.operations.get(row.service, ""))
+        if placeholder not in NAMED:
+            return ANYTHING
+        before = re.search(r"(\w+)/$", text[: found.start()])
+        collections = [before[1]] if before else ["", *row.path.split("/")]
+        names = {self.fill(self._name(placeholder, collection, index)) for collection in collections}
+        for key, known in self.learned.items():
+            names.update(known if key.endswith(placeholder) else ())
+        return "|".join(["(?:" + NUMBER, *sorted(map(re.escape, names))]) + ")"
 
     def learn(self, row: Row, answer: Any) -> None:
         """Remember what the sandbox assigned where the recorded answer has a placeholder in `name`."""

@@ -91,7 +91,11 @@ class _Run:
             self.filled_in += [*made, f"{row.method} {path}, as another take shows it"]
             return None
         said, self.filled_in = [*self.filled_in, *made], []
-        return Compared(row, differences(row, got, self.bindings.fill), said)
+        return Compared(
+            row,
+            differences(row, got, self.bindings.fill, lambda text: self.bindings.pattern(text, index)),
+            said,
+        )
 
     def _weather(self, index: int) -> None:
         wanted = weather.conditions(self.bindings.rows, index)

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from tests.conformance.causes import STAND_IN
 from tests.conformance.excuses import Excuse, excuse
 from tests.conformance.recordings import Row
 from tests.conformance.replay import Compared
@@ -21,6 +22,8 @@ class Figures:
     counts: dict[str, Counter[str]] = field(default_factory=dict[str, Counter[str]])
     cases: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
     used: set[Excuse] = field(default_factory=set[Excuse])
+    causes: Counter[str] = field(default_factory=Counter[str])
+    """Of what sort the reasons of excused pairs are."""
     lines: list[str] = field(default_factory=list[str])
     """Every difference without an excuse, one a line."""
     excused: list[str] = field(default_factory=list[str])
@@ -30,7 +33,7 @@ class Figures:
         """Count one row; how it came out."""
         row = compared.row
         self.cases.setdefault(row.api, set()).add(row.case)
-        outcome = EQUAL
+        outcome, causes = EQUAL, set[str]()
         for difference in compared.differences:
             found = excuse(self.excuses, row, difference)
             if found is None:
@@ -38,9 +41,13 @@ class Figures:
                 self.lines.append(f"{row}: {difference}")
             else:
                 self.used.add(found)
+                causes.add(found.cause)
                 self.excused.append(f"{row}: {difference} (excused: {found.reason})")
                 outcome = EXCUSED if outcome == EQUAL else outcome
         self.counts.setdefault(row.api, Counter())[outcome] += 1
+        if outcome == EXCUSED:
+            # A pair that a stand-in answered is no witness at all, whatever else is to be said of it.
+            self.causes[STAND_IN if STAND_IN in causes else min(causes)] += 1
         return outcome
 
     def leave_out(self, row: Row) -> None:
@@ -70,6 +77,11 @@ def table(figures: Figures) -> list[str]:
     if compared:
         parts = [f"{figures.total[what]} {what} ({figures.total[what] / compared:.1%})" for what in _OUTCOMES]
         lines.append(f"Of {compared} pairs compared: {', '.join(parts)}.")
+        lines += [f"  {count} excused: {cause}" for cause, count in sorted(figures.causes.items())]
+        genuine = compared - figures.causes[STAND_IN]
+        if genuine != compared:
+            share = figures.total[EQUAL] / genuine
+            lines.append(f"Of the {genuine} that Google itself answered, {share:.1%} are equal.")
     return lines
 
 
