@@ -189,6 +189,8 @@ def _consumer(fields: Mapping[str, Any]) -> str:
 def _no_project(method: Described, named: str) -> ApiError:
     if method.api == "storage":
         return ApiError(400, f"Unknown project id: {named}", reason="invalid")
+    if method.api == "compute":
+        return ApiError(404, f"The resource 'projects/{named}' was not found", reason="notFound")
     if method.api == "sqladmin":
         return ApiError(403, "The client is not authorized to make this request.", reason="notAuthorized")
     if method.api in ("cloudresourcemanager", "iam"):

@@ -32,6 +32,8 @@ GLOBAL_EXTRA: Final = (
     "$trace",
 )
 """Parameters that every API takes without its document saying so (google.api "system parameters")."""
+UNDESCRIBED: Final = {"compute": frozenset({"returnPartialSuccess"})}
+"""Parameters that lists of an API take though its newer documents leave them out: clients go on sending them."""
 _BELOW: Final = {"compute": "/compute/"}
 """Where all paths of an API begin; its document stays unread until somebody asks there."""
 

@@ -91,12 +91,16 @@ class ApiError(Exception):
 def body(api: str, error: ApiError) -> dict[str, Any]:
     """The JSON body that *api* answers for *error*."""
     inner: dict[str, Any] = {"code": error.status, "message": error.message}
+    # What all APIs have in common stands before them, and speaks for all in the newer shape.
+    by_front_end = error.domain == "usageLimits"
     if api in CLASSIC or api in BOTH:
         entry = {"message": error.message, "domain": error.domain, "reason": error.reason}
         if error.location:
             entry |= {"location": error.location[0], "locationType": error.location[1]}
+        if error.reason == "accessNotConfigured":
+            entry["extendedHelp"] = "https://console.developers.google.com"
         inner["errors"] = [entry]
-    if api not in CLASSIC:
+    if api not in CLASSIC or by_front_end:
         inner["status"] = error.rpc_status
     if error.details:
         inner["details"] = error.details

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, cast
 
-from reconciler.sandbox import accounts, admin, custom_roles, faults, oauth, tls
+from reconciler.sandbox import accounts, admin, batch, custom_roles, faults, oauth, tls
 from reconciler.sandbox.conditions import Conditions
 from reconciler.sandbox.dispatch import Apis, load_services
 from reconciler.sandbox.errors import SandboxError, body, not_emulated
@@ -141,6 +141,8 @@ class Server:
             admin.answer(world, visit, self._source, self.stop)
         elif oauth.serves(visit):
             oauth.answer(world, visit)
+        elif batch.serves(visit):
+            batch.answer(visit, self._apis.answer)
         else:
             self._apis.answer(visit)
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, cast
 
-from reconciler.sandbox.discovery import GLOBAL_EXTRA, Described, Document, Schemas
+from reconciler.sandbox.discovery import GLOBAL_EXTRA, UNDESCRIBED, Described, Document, Schemas
 from reconciler.sandbox.errors import ApiError, bad_request
 
 Violation = tuple[str, str]
@@ -231,7 +231,8 @@ def check_parameters(
             told = f"Invalid value for field '{name}': '{text}'. Must be a match of regex '{pattern}'"
             raise ApiError(400, told, reason="invalid")
     for sent, given in query:
-        if sent in document.global_parameters or sent in GLOBAL_EXTRA:
+        undescribed = UNDESCRIBED.get(method.api, frozenset())
+        if sent in document.global_parameters or sent in GLOBAL_EXTRA or sent in undescribed:
             params.setdefault(sent, given)
             continue
         name = sent if sent in method.parameters else _camel(sent)

@@ -65,6 +65,6 @@ def methods(world: World) -> dict[str, Method]:
         found |= {f"{collection}.{verb}": one for verb, one in _OPERATIONS.items()}
 
     def bound(function: _Function) -> Method:
-        return lambda request: function(world, request)
+        return lambda request: operations.repeated(world, request) or function(world, request)
 
     return {name: bound(function) for name, function in found.items()}

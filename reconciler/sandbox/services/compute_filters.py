@@ -18,6 +18,8 @@ _TOKEN: Final = re.compile(
     r"""(?P<word>(?:[^\s()=<>:!"']|:(?=//))+))"""
 )
 
+_QUOTED: Final = re.compile(r"""\\(["'\\])""")
+
 
 def parse(text: str) -> Test:
     """What *text* asks of a resource; everything passes an empty one. Raises ApiError 400 where it is malformed."""
@@ -73,7 +75,7 @@ class _Reader:
         kind, literal = self.next()
         if kind not in ("word", "quoted"):
             raise _malformed(self.text)
-        value = literal[1:-1].replace("\\", "") if kind == "quoted" else literal
+        value = _QUOTED.sub(r"\1", literal[1:-1]) if kind == "quoted" else literal
         return lambda body: _holds(operator, _at(body, field), value)
 
     def next(self) -> tuple[str, str]:

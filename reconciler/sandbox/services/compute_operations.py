@@ -33,9 +33,6 @@ def start(
 
     *body* is the resource, for its id. Raises ApiError 400 while another operation on it is under way.
     """
-    repeated = _repeated(world, request)
-    if repeated is not None:
-        return repeated
     name = _name(world)
     full = f"{scope(target)}/operations/{name}"
     wire = {**_wire(world, request, operation_type, target, body), "name": name}
@@ -80,6 +77,15 @@ def wait(world: World, request: Request) -> dict[str, Any]:
     found = get(world, request)
     done = world.operations.wait(f"{_scope(request)}/operations/{found['name']}", WAIT_SECONDS)
     return shown(done or found, request)
+
+
+def repeated(world: World, request: Request) -> dict[str, Any] | None:
+    """The operation that the same request started before: one with a requestId is carried out once."""
+    if not request.params.get("requestId"):
+        return None
+    known = world.store.get(REQUEST, _request_key(request))
+    wire = world.operations.get(known["operation"]) if known else None
+    return shown(wire, request) if wire else None
 
 
 def listing(world: World, request: Request) -> dict[str, Any]:
@@ -131,11 +137,3 @@ def _name(world: World) -> str:
 
 def _request_key(request: Request) -> str:
     return f"{request.project}/{request.method_id}/{request.params['requestId']}"
-
-
-def _repeated(world: World, request: Request) -> dict[str, Any] | None:
-    if not request.params.get("requestId"):
-        return None
-    known = world.store.get(REQUEST, _request_key(request))
-    wire = world.operations.get(known["operation"]) if known else None
-    return shown(wire, request) if wire else None

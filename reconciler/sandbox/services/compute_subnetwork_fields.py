@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Mapping
 from typing import Any, Final
 
+from reconciler.sandbox import compute_names
 from reconciler.sandbox.errors import ApiError
 from reconciler.sandbox.services import compute_rules
 
@@ -123,7 +124,7 @@ def _ipv6(body: Mapping[str, Any], network: Mapping[str, Any]) -> dict[str, Any]
 
 
 def _same(value: Any, known: Any) -> bool:
-    if isinstance(value, str) and isinstance(known, str):
+    if isinstance(value, str) and str(known).startswith(compute_names.ROOT):
         # A link may be sent in another form than it is shown in.
-        return value.split("/")[-1] == known.split("/")[-1]
+        return value.rsplit("/", 1)[-1] == str(known).rsplit("/", 1)[-1]
     return value == known
