@@ -80,9 +80,9 @@ def may(
     world: World, caller: str, permission: str, bucket: Body, on: Mapping[str, Any] | None = None
 ) -> bool:
     """Whether *caller* holds *permission* on *bucket*, or by its list on the object *on*."""
-    if world.policies.allowed(
-        caller, permission, [f"buckets/{bucket['name']}", f"projects/{bucket['projectId']}"]
-    ):
+    place = f"buckets/{bucket['name']}"
+    about = f"{place}/objects/{on['name']}" if on and "name" in on else ""
+    if world.policies.allowed(caller, permission, [place, f"projects/{bucket['projectId']}"], about):
         return True
     if on is None or buckets.uniform(bucket):
         return False
@@ -155,7 +155,8 @@ def keep_bindings(world: World, bucket: Body, policy: Mapping[str, Any]) -> None
     try:
         world.policies.set(f"buckets/{bucket['name']}", {key: policy[key] for key in policy if key != "etag"})
     except ApiError as error:
-        raise ApiError(error.status, error.message, reason="invalid") from error
+        reason = error.reason if error.status == 412 else "invalid"
+        raise ApiError(error.status, error.message, reason=reason) from error
 
 
 def list_of(world: World, bucket: Body) -> list[acls.Entry]:

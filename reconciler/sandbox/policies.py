@@ -132,23 +132,23 @@ class Policies:
                 if changed:
                     self._store.put(KIND, name, {**policy, "etag": self._etag()})
 
-    def allowed(self, caller: str, permission: str, resources: Iterable[str]) -> bool:
+    def allowed(self, caller: str, permission: str, resources: Iterable[str], about: str = "") -> bool:
         """Whether *caller* holds *permission* on one of *resources* (the resource and what it lies in).
 
-        The operator owns everything. A condition is asked about the first resource, and about now.
+        The operator owns everything. Conditions are asked about *about*, else the first resource, and about now.
         """
         places = list(resources)
-        granted = self._holds(caller, permission, places)
+        granted = self._holds(caller, permission, places, about)
         self.questions.note(caller, permission, places, granted=granted)
         return granted
 
-    def _holds(self, caller: str, permission: str, places: Sequence[str]) -> bool:
+    def _holds(self, caller: str, permission: str, places: Sequence[str], about: str = "") -> bool:
         if caller == OPERATOR:
             return True
         if not places:
             return False
         names = self._names(caller, places)
-        asked = asked_about(places[0], self._around.number, self._around.clock())
+        asked = asked_about(about or places[0], self._around.number, self._around.clock())
         return any(
             not names.isdisjoint(binding["members"])
             and ("condition" not in binding or holds(str(binding["condition"].get("expression", "")), asked))

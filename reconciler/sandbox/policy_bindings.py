@@ -22,6 +22,9 @@ MOST_MEMBERS: Final = 1500
 _VERSIONS: Final = (
     "For more information, please refer to https://cloud.google.com/iam/docs/policies#versions."
 )
+_NEWER: Final = (
+    "For more information, please refer to https://cloud.google.com/iam/help/allow-policies/versions."
+)
 
 
 def merged(bindings: Sequence[Mapping[str, Any]]) -> list[Binding]:
@@ -63,12 +66,16 @@ def check(bindings: Sequence[Binding], sent: Mapping[str, Any], current: Mapping
     if asked not in (0, 1, CONDITIONAL):
         raise ApiError(400, f"Specified policy version ({asked}) is invalid. {_VERSIONS}")
     before = version(current.get("bindings", ())) if sent.get("etag") else 1
-    needed = max(version(bindings), before)
     # Without an etag a policy is overwritten blindly; only its own conditions then ask for version 3.
-    if needed == CONDITIONAL and asked != CONDITIONAL:
-        known = "existing" if before == CONDITIONAL else "required"
-        text = f"Specified policy version ({asked or 1}) cannot be less than the {known} policy version ({needed})."
+    if asked == CONDITIONAL:
+        return
+    given = f"Specified policy version ({asked or 1})"
+    if before == CONDITIONAL:
+        text = f"{given} cannot be less than the existing policy version ({CONDITIONAL})."
         raise ApiError(400, f"{text} {_VERSIONS}")
+    if version(bindings) == CONDITIONAL:
+        text = f"{given} must be at least {CONDITIONAL} based on the policy's contents."
+        raise ApiError(400, f"{text} {_NEWER}")
 
 
 def requested_version(params: Mapping[str, Any], body: Mapping[str, Any]) -> int:

@@ -139,9 +139,7 @@ def conditional(expression: str) -> dict[str, Any]:
 
 def test_conditions_need_version_3(policies: Policies) -> None:
     """To write one, to overwrite one, and to see one; other callers see roles with a suffix."""
-    with pytest.raises(
-        ApiError, match=r"version \(1\) cannot be less than the required policy version \(3\)"
-    ):
+    with pytest.raises(ApiError, match=r"version \(1\) must be at least 3 based on the policy's contents"):
         policies.set("buckets/b", {"bindings": [conditional("true")]})
     kept = policies.set("buckets/b", {"bindings": [conditional("true")], "version": 3})
     assert kept["version"] == 3
@@ -182,6 +180,16 @@ def test_a_condition_lets_in_where_it_holds(policies: Policies, expression: str,
 
 
 @pytest.mark.parametrize("expression", ["", "resource.name == (", "a § b", 'f("x"))'])
+def test_a_condition_may_be_about_what_lies_inside(policies: Policies) -> None:
+    """A folder of a bucket: an object's own name is what the condition is asked about."""
+    expression = 'resource.name.startsWith("projects/_/buckets/b/objects/mine/")'
+    policies.set("buckets/b", {"bindings": [conditional(expression)], "version": 3})
+    asked = (RUNNER, "storage.objects.get", ["buckets/b"])
+    assert policies.allowed(*asked, "buckets/b/objects/mine/x")
+    assert not policies.allowed(*asked, "buckets/b/objects/others/x")
+    assert not policies.allowed(*asked)
+
+
 def test_a_condition_that_is_no_expression_is_refused(policies: Policies, expression: str) -> None:
     """At once, not when somebody is kept out by it."""
     with pytest.raises(ApiError, match="Condition expression compilation failed"):
@@ -242,6 +250,27 @@ def test_an_organisation_may_keep_strangers_out(tmp_path: Path, member: str, per
     # What was there before the organisation forbade it stays.
     policies.add("projects/known", "roles/viewer", member)
     assert policies.set("projects/known", policies.get("projects/known"))
+
+
+@pytest.mark.parametrize(
+    ("resource", "status", "text"),
+    [
+        ("projects/known/locations/l/services/s", 400, "customer,  perhaps due to an organization policy."),
+        ("projects/known/secrets/s", 400, "customer."),
+        ("buckets/b", 412, "customer."),
+    ],
+)
+def test_each_api_keeps_strangers_out_in_its_own_words(
+    tmp_path: Path, resource: str, status: int, text: str
+) -> None:
+    """Cloud Run says more, Cloud Storage calls it a precondition."""
+    policies = Policies(Store(tmp_path / "s.db"), lambda _: True, Surroundings(forbids=lambda _: True))
+    with pytest.raises(ApiError) as raised:
+        policies.set(resource, {"bindings": [binding("roles/viewer", "allUsers")]})
+    assert raised.value.status == status
+    assert (
+        raised.value.message == f"One or more users named in the policy do not belong to a permitted {text}"
+    )
 
 
 def test_a_custom_role_grants_what_it_holds(tmp_path: Path) -> None:

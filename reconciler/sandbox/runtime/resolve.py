@@ -107,7 +107,8 @@ def _socket(world: World, databases: Databases, member: str, name: str) -> Path 
     """The socket's folder; None without the right to connect, or without the instance: then nothing is there."""
     project, _, rest = name.partition(":")
     region, _, instance = rest.partition(":")
-    if not world.policies.allowed(member, "cloudsql.instances.connect", [f"projects/{project}"]):
+    about = f"projects/{project}/instances/{instance}"
+    if not world.policies.allowed(member, "cloudsql.instances.connect", [f"projects/{project}"], about):
         return None
     where = databases.running(project, instance)
     named = databases.cluster(project, region, instance)

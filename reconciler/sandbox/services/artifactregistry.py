@@ -11,6 +11,7 @@ from reconciler.sandbox import labels, registry
 from reconciler.sandbox.errors import ApiError
 from reconciler.sandbox.paging import listed
 from reconciler.sandbox.policies import EMPTY_ETAG
+from reconciler.sandbox.policy_bindings import requested_version
 from reconciler.sandbox.store import Body
 from reconciler.sandbox.world import Method, Request, World
 
@@ -104,7 +105,7 @@ def _behind(function: Function) -> Function:
 
 
 def _policy(world: World, request: Request) -> Mapping[str, Any]:
-    policy = world.policies.get(_named(world, request))
+    policy = world.policies.get(_named(world, request), requested_version(request.params, request.body))
     return policy if policy.get("bindings") else {"etag": policy.get("etag", EMPTY_ETAG)}
 
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 from reconciler.sandbox.errors import ApiError, bad_request
 from reconciler.sandbox.operations import Progress
 from reconciler.sandbox.paging import listed
+from reconciler.sandbox.policy_bindings import requested_version
 from reconciler.sandbox.runtime.resolve import Unresolved, find_image, reached_network
 from reconciler.sandbox.services import run_resources as common
 from reconciler.sandbox.services.run_executions import EXECUTION, remove_execution
@@ -131,7 +132,7 @@ def delete(world: World, request: Request) -> Body:
 def policy(world: World, request: Request) -> Body:
     """jobs.getIamPolicy."""
     find(world, common.full_name(request))
-    return world.policies.get(common.full_name(request))
+    return world.policies.get(common.full_name(request), requested_version(request.params, request.body))
 
 
 def set_policy(world: World, request: Request) -> Body:

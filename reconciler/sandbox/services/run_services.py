@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from reconciler.sandbox.errors import ApiError, bad_request
 from reconciler.sandbox.paging import listed
+from reconciler.sandbox.policy_bindings import requested_version
 from reconciler.sandbox.runtime.engine import REVISION, SERVICE
 from reconciler.sandbox.services import run_resources as common
 from reconciler.sandbox.services import run_revisions as revisions
@@ -144,7 +145,7 @@ def delete(world: World, request: Request) -> Body:
 def policy(world: World, request: Request) -> Body:
     """services.getIamPolicy; an empty policy is its etag alone."""
     find(world, common.full_name(request))
-    return world.policies.get(common.full_name(request))
+    return world.policies.get(common.full_name(request), requested_version(request.params, request.body))
 
 
 def set_policy(world: World, request: Request) -> Body:

@@ -9,6 +9,7 @@ from typing import Any, Final
 from reconciler.sandbox import secret_settings
 from reconciler.sandbox.errors import ApiError
 from reconciler.sandbox.paging import listed
+from reconciler.sandbox.policy_bindings import requested_version
 from reconciler.sandbox.secret_names import (
     SECRET,
     VERSION,
@@ -47,7 +48,9 @@ def methods(world: World) -> dict[str, Method]:
         "list": _list,
         "patch": _patch,
         "delete": _delete,
-        "getIamPolicy": lambda world, request: world.policies.get(_existing(world, request)),
+        "getIamPolicy": lambda world, request: world.policies.get(
+            _existing(world, request), requested_version(request.params, request.body)
+        ),
         "setIamPolicy": lambda world, request: world.policies.set(
             _existing(world, request), inner(request.body, "policy")
         ),
