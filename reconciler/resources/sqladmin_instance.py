@@ -24,6 +24,9 @@ BACKUP = "settings.backupConfiguration"
 WINDOW = "settings.maintenanceWindow"
 LABELS = "settings.userLabels"
 CHANGING = frozenset({"PENDING_CREATE", "MAINTENANCE", "ONLINE_MAINTENANCE", "REPAIRING", "PENDING_DELETE"})
+USABLE = "RUNNABLE"
+BROKEN = frozenset({"FAILED", "SUSPENDED"})
+"""What no patch mends: an instance that could not be made, or that Google has taken out of service."""
 ALONE = (("settings.activationPolicy",), ("databaseVersion",), ("settings.edition", "settings.tier"))
 """What must be patched alone, in this order, before the rest."""
 
@@ -39,6 +42,7 @@ class Instance:
         """The instance with every setting that the spec has an opinion on; always its edition, whose default varies."""
         database = deployment.database
         body: Body = {
+            "state": USABLE,
             "region": deployment.region,
             "databaseVersion": f"POSTGRES_{database.version}",
             "settings.activationPolicy": "ALWAYS",
@@ -62,7 +66,7 @@ class Instance:
         yield Desired(
             ref(names),
             body,
-            fixed=frozenset({"region"}),
+            fixed=frozenset({"region", "state"}),
             only_up=frozenset({"databaseVersion"}),
             floors=frozenset({"settings.dataDiskSizeGb"}),
             holds_data=True,
@@ -80,7 +84,7 @@ class Instance:
             return None
         state = str(found.get("state", ""))
         busy = state if state in CHANGING else ""
-        note = "" if state in {"RUNNABLE", *CHANGING} else f"its state is {state}"
+        note = "" if state in {USABLE, *CHANGING} else f"its state is {state}"
         version = str(flat.at(found, "settings.settingsVersion") or "")
         return Observed(ref, _body(found), version=version, busy=busy, note=note)
 
@@ -182,7 +186,9 @@ def _body(instance: Mapping[str, Any]) -> dict[str, Json]:
     """Only what `desired` may ask for; absent booleans are false, int64 come as strings."""
     networks = flat.items(instance, "settings.ipConfiguration.authorizedNetworks")
     plain: dict[str, Json] = {path: flat.at(instance, path) for path in _PLAIN}
+    state = str(instance.get("state", ""))
     return {
+        "state": state if state in BROKEN else USABLE,
         **plain,
         **{path: bool(flat.at(instance, path)) for path in _BOOLEAN},
         **{path: flat.integer(flat.at(instance, path)) for path in _NUMBER},
@@ -216,7 +222,7 @@ _NUMBER = ("settings.dataDiskSizeGb", f"{BACKUP}.backupRetentionSettings.retaine
 
 
 def _message(body: Body, fields: Collection[str]) -> dict[str, Any]:
-    chosen: dict[str, Any] = {field: body[field] for field in fields}
+    chosen: dict[str, Any] = {field: body[field] for field in fields if field != "state"}
     if "settings.dataDiskSizeGb" in chosen:
         chosen["settings.dataDiskSizeGb"] = str(chosen["settings.dataDiskSizeGb"])
     if f"{BACKUP}.backupRetentionSettings.retainedBackups" in chosen:
@@ -234,6 +240,8 @@ def _message(body: Body, fields: Collection[str]) -> dict[str, Any]:
 
 def _effects() -> dict[str, str]:
     return {
+        "state": "Cloud SQL could not make it, or took it out of service: look at gcloud sql operations list, save "
+        "what is in it and delete it by hand; its name then stays taken for up to a week",
         "settings.tier": RESTARTS,
         "settings.edition": RESTARTS,
         "settings.activationPolicy": "starts the database; it was stopped",
@@ -247,6 +255,7 @@ def _origins(deployment: Deployment) -> dict[str, Any]:
     return {
         "": at("database"),
         "region": at("region"),
+        "state": at("database"),
         "databaseVersion": at("database.version"),
         "settings.tier": at("database.tier"),
         "settings.edition": at("database.edition"),

@@ -84,6 +84,21 @@ def test_what_must_not_be_done_twice_is_not_repeated(bench: Bench, tmp_path: Pat
         assert len(versions) == 1
 
 
+def test_an_instance_that_could_not_be_made_stops_everything_until_somebody_acts(
+    bench: Bench, tmp_path: Path
+) -> None:
+    """Cloud SQL keeps it as FAILED: the next run says so and what to do, before it writes anything."""
+    fault = {"method": "sqladmin.instances.insert", "fault": "operation-error"}
+    ended, _ = applied(bench, tmp_path, "mlflow-failed", faults=[fault])
+    assert ended.code == 7
+    assert "creating instance mlflow-quickstart: An internal error has occurred." in ended.err
+    again = bench.run("apply", "--sandbox", "--yes", str(tmp_path / "spec.yaml"))
+    assert again.code == 5
+    assert "state: FAILED -> RUNNABLE" in again.out
+    assert "delete it by hand" in again.out
+    assert "nothing was changed" in again.err
+
+
 def test_work_that_takes_its_time_is_waited_for(bench: Bench, tmp_path: Path) -> None:
     """Durations and propagation of Google Cloud, a hundred times faster: one apply is enough."""
     ended, _ = applied(bench, tmp_path, "mlflow-patient", realistic=100)
