@@ -6,16 +6,18 @@ import secrets
 import shutil
 import socket
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from reconciler.sandbox.errors import SandboxError
 from reconciler.sandbox.runtime import metadata, probes, processes
+from reconciler.sandbox.runtime.container_log import ContainerLog, Identity
 from reconciler.sandbox.runtime.environments import InstallError
 from reconciler.sandbox.runtime.folders import instance_folder, sql_view
 from reconciler.sandbox.runtime.launch import Places, prepare
-from reconciler.sandbox.runtime.processes import BoundedLog, Group, StartError
+from reconciler.sandbox.runtime.processes import Group, StartError
 from reconciler.sandbox.runtime.resolve import Resolved
 from reconciler.sandbox.runtime.revision import Container
 from reconciler.sandbox.world import Listening, World
@@ -31,34 +33,20 @@ class Running:
 
     group: Group
     port: int
-    log: BoundedLog
+    log: ContainerLog
     memory: int
     """Its limit, in bytes."""
     server: Listening
     folder: Path
     over_limit: threading.Event = field(default_factory=threading.Event)
+    """Set when it held more memory than it may."""
+    shut_down: threading.Event = field(default_factory=threading.Event)
+    """Set when the platform ended it for another reason, and said so in its log."""
 
     @property
     def alive(self) -> bool:
         """Whether its first process is there."""
         return not self.group.exited.is_set()
-
-
-@dataclass(frozen=True)
-class Identity:
-    """Who a container is: for its metadata server, its log and its messages."""
-
-    project: str
-    number: str
-    region: str
-    name: str
-    """The revision or the task: "mlflow-00001-abc"."""
-    kind: str = "cloud_run_revision"
-    """The monitored resource's type, as Cloud Logging has it."""
-    resource: Mapping[str, str] = field(default_factory=dict[str, str])
-    """The monitored resource's labels, beyond project and location."""
-    labels: Mapping[str, str] = field(default_factory=dict[str, str])
-    """The labels of each log entry."""
 
 
 def launch(
@@ -67,11 +55,13 @@ def launch(
     container: Container,
     resolved: Resolved,
     variables: Mapping[str, str],
-    log: BoundedLog,
+    log: ContainerLog,
+    shared: Path | None = None,
 ) -> Running:
     """Start a container. `variables` are K_SERVICE and its like; PORT is added where they ask for one with "".
 
-    Raises ContainerFailed where there is nothing to start.
+    `shared` is where the empty volumes of its instance are; its own folder where there is none. Raises
+    ContainerFailed where there is nothing to start.
     """
     for warning in resolved.warnings:
         log.write(warning)
@@ -81,32 +71,40 @@ def launch(
     subject = metadata.Subject(container.account, who.project, who.number, who.region)
     server = world.listen(0, metadata.server(world, subject))
     try:
-        places = Places(folder, _mounts(folder, container, resolved))
+        places = Places(folder, _mounts(folder, container, resolved, shared or folder / "volumes"))
         given = {name: value or str(port) for name, value in variables.items()}
         platform = {**given, **network(world, server.port)}
         start = prepare(resolved.image, container, resolved.env, platform, places, log.write)
-        group = processes.start(start.arguments, start.env, start.cwd, folder, log.write)
+        output = (log.printed, log.complained)
+        group = processes.start(start.arguments, start.env, start.cwd, folder, *output)
     except (StartError, InstallError, SandboxError, OSError) as error:
         server.close()
         shutil.rmtree(folder, ignore_errors=True)
-        log.write(f"Application failed to start: {error}")
+        log.write(f"Application failed to start: {error}", "ERROR")
         raise ContainerFailed(f"Application failed to start: {error}") from error
     return Running(group, port, log, container.memory, server, folder)
 
 
 def wait_until_ready(running: Running, container: Container) -> None:
     """Make the startup probe. Raises ContainerFailed, with the container stopped, when it does not pass."""
-    if probes.passes(container.probe, running.port, running.group.exited):
+    probe = container.probe
+    if probe is None:
+        return
+    began = time.monotonic()
+    if probes.passes(probe, running.port, running.group.exited):
+        tries = _times(int((time.monotonic() - began) // probe.period) + 1, "attempt")
+        running.log.write(probes.words("STARTUP", probe, container, f"succeeded after {tries}") + ".", "INFO")
         return
     died = running.group.exited.is_set()
     code = stop(running)
     if died:
         running.log.write(f"Container called exit({code}).")
     else:
-        running.log.write(
-            f"The startup probe failed {container.probe.failures} times, the last after its timeout."
+        text = probes.words(
+            "STARTUP", probe, container, f"failed {_times(probe.failures, 'time')} consecutively"
         )
-    if container.probe.kind == "http" and not died:
+        running.log.write(f"{text}. The instance was not started.", "ERROR")
+    if probe.kind != "tcp" and not died:
         raise ContainerFailed(
             "The user-provided container failed the configured startup probe checks. "
             "Logs for this revision might contain more information."
@@ -117,6 +115,10 @@ def wait_until_ready(running: Running, container: Container) -> None:
         "port is misconfigured or if the timeout is too short. The health check timeout can be extended. "
         "Logs for this revision might contain more information."
     )
+
+
+def _times(number: int, what: str) -> str:
+    return f"{number} {what}{'s' if number > 1 else ''}"
 
 
 def stop(running: Running, grace: float = processes.GRACE) -> int:
@@ -135,7 +137,8 @@ def enforce_memory(running: Running) -> None:
         limit, mebi = running.memory // 1024**2, used // 1024**2
         running.log.write(
             f"Memory limit of {limit} MiB exceeded with {mebi} MiB used. Consider increasing the memory limit, "
-            "see https://cloud.google.com/run/docs/configuring/memory-limits"
+            "see https://cloud.google.com/run/docs/configuring/memory-limits",
+            "ERROR",
         )
         processes.kill(running.group)
 
@@ -164,16 +167,15 @@ def network(world: World, metadata_port: int) -> dict[str, str]:
     }
 
 
-def watch(every: float, containers: Callable[[], list[Running]], over: threading.Event) -> None:
-    """Look after the memory of all containers until `over` is set."""
+def watch(every: float, work: Callable[[], None], over: threading.Event) -> None:
+    """Do `work`, which looks after what runs, every so many seconds until `over` is set."""
     while not over.wait(every):
-        for running in containers():
-            with contextlib.suppress(OSError):
-                enforce_memory(running)
+        with contextlib.suppress(OSError):
+            work()
 
 
-def _mounts(folder: Path, container: Container, resolved: Resolved) -> dict[str, Path]:
-    """Lay out what is mounted: sockets of databases, files of secrets, empty folders."""
+def _mounts(folder: Path, container: Container, resolved: Resolved, shared: Path) -> dict[str, Path]:
+    """Lay out what is mounted: sockets of databases, files of secrets, empty folders below `shared`."""
     mounts: dict[str, Path] = {}
     for mount in container.sql_mounts:
         view = sql_view(folder)
@@ -183,8 +185,10 @@ def _mounts(folder: Path, container: Container, resolved: Resolved) -> dict[str,
             if not link.is_symlink():
                 link.symlink_to(sockets)
         mounts[mount] = view
-    others = {*container.empty_mounts, *(file.mount for file in container.secret_files)}
-    for number, mount in enumerate(sorted(others)):
+    for mount, below in container.empty_mounts.items():
+        mounts[mount] = shared / below
+        mounts[mount].mkdir(parents=True, exist_ok=True)
+    for number, mount in enumerate(sorted({file.mount for file in container.secret_files})):
         place = folder / "mounts" / str(number)
         place.mkdir(parents=True)
         mounts[mount] = place

@@ -2,24 +2,22 @@
 
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Final
 
 from reconciler.sandbox.runtime import containers, front_door, images, pages, processes
-from reconciler.sandbox.runtime.containers import ContainerFailed, Identity, Running
+from reconciler.sandbox.runtime.container_log import ContainerLog, Identity, file_log, identity
+from reconciler.sandbox.runtime.containers import ContainerFailed, Running
 from reconciler.sandbox.runtime.databases import Databases
 from reconciler.sandbox.runtime.folders import run_folder
 from reconciler.sandbox.runtime.front_door import NotServing, Target
+from reconciler.sandbox.runtime.instances import REVISION, SERVICE, Instances, least
 from reconciler.sandbox.runtime.processes import BoundedLog
-from reconciler.sandbox.runtime.resolve import Unresolved, resolve
-from reconciler.sandbox.runtime.revision import Container, container_of
-from reconciler.sandbox.runtime.upstream import Pool
+from reconciler.sandbox.runtime.resolve import Unresolved
+from reconciler.sandbox.runtime.tasks import Tasks
 from reconciler.sandbox.world import Listening, Visit, World
 
-SERVICE: Final = "run.service"
-"""The store's kind of a service: {"resource": its v2 body, "localPort": its own port}."""
-REVISION: Final = "run.revision"
-"""The store's kind of a revision: {"resource": its v2 body}."""
 FIRST_PORT: Final = 9480
 _LAST_PORT: Final = 9679
 _WATCH: Final = 1.0
@@ -31,14 +29,11 @@ class Engine:
     def __init__(self, world: World) -> None:
         self._world = world
         self.databases = Databases(world)
-        self._instances: dict[str, tuple[Running, Container, Pool]] = {}
-        self._tasks: dict[str, Running] = {}
-        self._ports: dict[str, Listening] = {}
-        self._starting: dict[str, Running] = {}
-        self._locks: dict[str, threading.Lock] = {}
-        self._guard = threading.Lock()
-        self._passwords: dict[str, str] = {}
         self._over = threading.Event()
+        self.serving = Instances(world, self.databases, self._over)
+        self.tasks = Tasks(world, self.databases)
+        self._ports: dict[str, Listening] = {}
+        self._passwords: dict[str, str] = {}
 
     def prepare(self) -> None:
         """Clear away what an earlier sandbox left, and open the services' ports, before anybody can ask for them."""
@@ -51,9 +46,13 @@ class Engine:
     def start(self) -> None:
         """Start what should run; returns at once."""
         threading.Thread(target=self._bring_up, name="bring up", daemon=True).start()
-        threading.Thread(
-            target=containers.watch, args=(_WATCH, self._everything, self._over), name="memory", daemon=True
-        ).start()
+        watched: dict[str, Callable[[], None]] = {
+            "memory": self._enforce_memory,
+            "serving": self.serving.tend,
+        }
+        for name, work in watched.items():
+            arguments = (_WATCH, work, self._over)
+            threading.Thread(target=containers.watch, args=arguments, name=name, daemon=True).start()
 
     def stop(self) -> None:
         """Stop every port, container and database."""
@@ -66,7 +65,7 @@ class Engine:
             stopper.start()
         for stopper in stoppers:
             stopper.join()
-        self._instances.clear()
+        self.serving.clear()
         self.databases.stop_all()
 
     def front_door(self, visit: Visit) -> None:
@@ -95,7 +94,7 @@ class Engine:
                     "project": parts[1],
                     "region": parts[3],
                     "name": parts[5],
-                    "url": resource["urls"][0],
+                    "url": next(iter(resource.get("urls", ())), ""),
                     "local_url": f"http://127.0.0.1:{stored['localPort']}" if stored.get("localPort") else "",
                     "state": condition.removeprefix("CONDITION_").lower(),
                 }
@@ -109,30 +108,30 @@ class Engine:
     def target(self, revision: str) -> Target:
         """A ready instance of the revision, started where none runs. Raises NotServing."""
         try:
-            _, container, pool = self._ensure(revision)
+            instance = self.serving.ensure(revision)
         except (ContainerFailed, Unresolved) as error:
             raise NotServing(str(error)) from error
-        return Target(pool, container.h2c, container.timeout)
+        return Target(instance.pool, instance.container.h2c, instance.container.timeout, instance.gone)
+
+    def admitted(self, revision: str) -> AbstractContextManager[None]:
+        """Room for one request to the revision. Raises Crowded where none comes free in time."""
+        return self.serving.admitted(revision)
 
     def note(self, revision: str, line: str) -> None:
         """A line of the platform's own in the revision's log."""
-        self.log(revision.rpartition("/")[2]).write(line)
+        ContainerLog(self._world, identity(self._world, revision)).write(line, "ERROR")
 
     def log(self, name: str) -> BoundedLog:
-        """The log of a revision or a task."""
-        return BoundedLog(self._world.home / "logs" / f"{name}.log")
+        """The file of the log of a revision or a task."""
+        return file_log(self._world, name)
 
     def start_revision(self, revision: str) -> None:
         """Start an instance of a new revision. Raises ContainerFailed or Unresolved, in Google's words."""
-        self._ensure(revision)
+        self.serving.ensure(revision)
 
     def stop_revision(self, revision: str) -> None:
         """Stop the revision's instance; nothing happens where none runs."""
-        with self._lock(revision):
-            known = self._instances.pop(revision, None)
-        if known is not None:
-            known[2].close()
-            containers.stop(known[0])
+        self.serving.stop(revision)
 
     def run_task(
         self,
@@ -142,44 +141,12 @@ class Engine:
         variables: Mapping[str, str],
         cancelled: Callable[[], bool],
     ) -> tuple[str, int]:
-        """Run a task of a job to its end. Returns "" or why it failed, and its exit code.
-
-        `name` is the task's full name; the log is that of `who`. `cancelled` is asked once the task can be found by
-        `cancel_task`, so that a cancellation is seen by one of the two.
-        """
-        container, where = container_of(template), (who.project, who.region)
-        log = self.log(who.name)
-        try:
-            resolved = resolve(self._world, self.databases, where, container, container.image, "Job")
-            running = containers.launch(self._world, who, container, resolved, variables, log)
-        except (Unresolved, ContainerFailed) as error:
-            log.write(str(error))
-            return str(error), 0
-        self._tasks[name] = running
-        try:
-            if cancelled():
-                containers.stop(running)
-            in_time = running.group.exited.wait(container.timeout)
-            code = containers.stop(running)
-        finally:
-            del self._tasks[name]
-        if not in_time:
-            log.write(
-                f"Terminating task because it has reached the maximum timeout of {container.timeout:g} seconds."
-            )
-            return "The configured timeout was reached.", code
-        if running.over_limit.is_set():
-            return "Memory limit exceeded.", code
-        if code != 0:
-            log.write(f"Container called exit({code}).")
-            return f"The container exited with an error: exit({code}).", code
-        return "", 0
+        """Run a task of a job to its end: Tasks.run."""
+        return self.tasks.run(name, who, template, variables, cancelled)
 
     def cancel_task(self, name: str) -> None:
         """End a task that runs."""
-        running = self._tasks.get(name)
-        if running is not None:
-            containers.stop(running)
+        self.tasks.cancel(name)
 
     def open_port(self, service: str) -> int:
         """Give the service its own port on this machine; the one it had, unless somebody else took it. Returns it."""
@@ -221,59 +188,24 @@ class Engine:
             return False
         return True
 
-    def _ensure(self, revision: str) -> tuple[Running, Container, Pool]:
-        with self._lock(revision):
-            known = self._instances.get(revision)
-            if known is not None and known[0].alive:
-                return known
-            if known is not None:
-                known[2].close()
-                containers.stop(known[0])
-                del self._instances[revision]
-            fresh = self._start(revision)
-            self._instances[revision] = fresh
-            return fresh
-
-    def _start(self, revision: str) -> tuple[Running, Container, Pool]:
-        stored = self._world.store.get(REVISION, revision)
-        if stored is None or self._over.is_set():
-            raise ContainerFailed(f"There is no revision {revision}.")
-        container = container_of(stored["resource"])
-        _, project, _, region, _, service, _, short = revision.split("/")
-        known = self._world.projects.get(project)
-        who = Identity(project, known.number if known else "", region, short)
-        resolved = resolve(
-            self._world, self.databases, (project, region), container, container.image, "Revision"
-        )
-        variables = {"PORT": "", "K_SERVICE": service, "K_REVISION": short, "K_CONFIGURATION": service}
-        running = containers.launch(self._world, who, container, resolved, variables, self.log(short))
-        self._starting[revision] = running
-        try:
-            containers.wait_until_ready(running, container)
-        finally:
-            del self._starting[revision]
-        return running, container, Pool(running.port, h2c=container.h2c)
-
     def _bring_up(self) -> None:
         self.databases.start_all()
         for _, stored in self._world.store.list(SERVICE):
             resource = stored["resource"]
             ready = resource.get("latestReadyRevision")
-            least = resource["template"].get("scaling", {}).get("minInstanceCount", 0)
-            least = max(least, resource.get("scaling", {}).get("minInstanceCount", 0))
-            if ready and least > 0 and not self._over.is_set():
+            known = self._world.store.get(REVISION, ready) if ready else None
+            if known and least(resource, known["resource"]) > 0 and not self._over.is_set():
                 try:
-                    self._ensure(ready)
+                    self.serving.ensure(ready)
                 except (ContainerFailed, Unresolved) as error:
                     self.note(ready, str(error))
 
-    def _everything(self) -> list[Running]:
-        ready = [running for running, _, _ in list(self._instances.values())]
-        return [*ready, *list(self._starting.values()), *list(self._tasks.values())]
+    def _enforce_memory(self) -> None:
+        for running in self._everything():
+            containers.enforce_memory(running)
 
-    def _lock(self, revision: str) -> threading.Lock:
-        with self._guard:
-            return self._locks.setdefault(revision, threading.Lock())
+    def _everything(self) -> list[Running]:
+        return [*self.serving.running(), *self.tasks.running()]
 
     def _remove_unused_images(self) -> None:
         wanted = {body["digest"] for _, body in self._world.store.list("artifactregistry.version")}

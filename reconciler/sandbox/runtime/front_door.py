@@ -5,33 +5,21 @@ One Visit comes in and one answer goes out; bodies stream both ways and are neve
 
 import random
 import re
-import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from reconciler.sandbox.identities import ANONYMOUS
-from reconciler.sandbox.runtime import pages
-from reconciler.sandbox.runtime.upstream import Outgoing, Pool, Received, UpstreamError
+from reconciler.sandbox.runtime import front_headers, pages, request_log
+from reconciler.sandbox.runtime.upstream import NotListening, Outgoing, Pool, Received, UpstreamError
 from reconciler.sandbox.world import Visit, World
 
 HTTP1_LIMIT: Final = 32 * 1024 * 1024
+OPEN: Final = "INGRESS_TRAFFIC_ALL"
+ENDING_SECONDS: Final = 2.0
+"""How long it may take to see that an instance which takes no connections has ended."""
 _PIECE: Final = 256 * 1024
-_HOP = frozenset(
-    (
-        "connection",
-        "keep-alive",
-        "proxy-connection",
-        "transfer-encoding",
-        "upgrade",
-        "te",
-        "trailer",
-        "expect",
-    )
-)
-_RESET_BY_GOOGLE = frozenset(
-    ("host", "content-length", "x-forwarded-proto", "forwarded", "x-serverless-authorization")
-)
 _TAG = re.compile(r"^(?:(?P<tag>[a-z0-9-]+)---)?(?P<rest>.+)$")
 
 
@@ -43,6 +31,15 @@ class NotServing(Exception):
     """There is no instance to send the request to; the text is for the service's log."""
 
 
+class Crowded(Exception):
+    """All instances that a revision may have are busy, for as long as a request waits."""
+
+
+def _stays(seconds: float) -> bool:
+    del seconds
+    return False
+
+
 @dataclass(frozen=True)
 class Target:
     """The instance a request goes to."""
@@ -50,13 +47,19 @@ class Target:
     pool: Pool
     h2c: bool
     timeout: float
+    gone: Callable[[float], bool] = _stays
+    """Whether it ends within so many seconds."""
 
 
 class Instances(Protocol):
     """Where instances come from."""
 
+    def admitted(self, revision: str) -> AbstractContextManager[None]:
+        """Room for one request to the revision (full name). Raises Crowded where none comes free in time."""
+        ...
+
     def target(self, revision: str) -> Target:
-        """A ready instance of the revision (full name), started where none runs. Raises NotServing."""
+        """A ready instance of the revision, started where none runs. Raises NotServing."""
         ...
 
     def note(self, revision: str, line: str) -> None:
@@ -64,27 +67,56 @@ class Instances(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class _Request:
+    """One request on its way to a revision."""
+
+    instances: Instances
+    revision: str
+    visit: Visit
+    host: str
+    """The service's own, which the container sees."""
+
+
 def answer(world: World, instances: Instances, service: Mapping[str, Any], visit: Visit) -> None:
-    """Answer a request for a service, given as its stored v2 body."""
-    host = real_host(service)
+    """Answer a request for a service, given as its stored v2 body; afterwards it is in the service's log."""
+    watched = request_log.watch(visit)
+    revision = choose_revision(service, visit.host)
+    try:
+        _answer(world, instances, service, watched.visit, revision)
+    finally:
+        request_log.write(world, revision or service.get("latestReadyRevision", ""), watched)
+
+
+def _answer(
+    world: World, instances: Instances, service: Mapping[str, Any], visit: Visit, revision: str | None
+) -> None:
     refusal = _refusal(world, service, visit)
     if refusal is not None:
         pages.send(visit, refusal)
         return
-    revision = choose_revision(service, visit.host)
-    if revision is None:
+    if revision is None or _switched_off(service):
         pages.send(visit, pages.UNAVAILABLE)
         return
     try:
-        target = instances.target(revision)
+        with instances.admitted(revision):
+            _pass_on(_Request(instances, revision, visit, real_host(service)), instances.target(revision))
+    except Crowded:
+        instances.note(revision, "The request was aborted because there was no available instance.")
+        pages.send(visit, pages.TOO_MANY)
     except NotServing as error:
         instances.note(revision, str(error))
         pages.send(visit, pages.UNAVAILABLE)
-        return
-    _pass_on(instances, revision, target, visit, host)
 
 
-def _pass_on(instances: Instances, revision: str, target: Target, visit: Visit, host: str) -> None:
+def _switched_off(service: Mapping[str, Any]) -> bool:
+    """Whether its number of instances was set to none by hand."""
+    scaling: Mapping[str, Any] = service.get("scaling", {})
+    return scaling.get("scalingMode") == "MANUAL" and not scaling.get("manualInstanceCount")
+
+
+def _pass_on(request: _Request, target: Target) -> None:
+    visit = request.visit
     length = _length(visit)
     if not target.h2c and length is not None and length > HTTP1_LIMIT:
         pages.send(visit, pages.TOO_LARGE)
@@ -97,37 +129,48 @@ def _pass_on(instances: Instances, revision: str, target: Target, visit: Visit, 
     outgoing = Outgoing(
         method=visit.method,
         target=visit.target,
-        host=host,
-        headers=_request_headers(visit, host, sent),
+        host=request.host,
+        headers=front_headers.inward(visit, request.host, sent),
         body=_pieces(visit, limit) if has_body else None,
         length=sent,
     )
     try:
-        received = target.pool.exchange(outgoing, target.timeout)
+        target, received = _exchange(request, target, outgoing)
     except TooLarge:
         pages.send(visit, pages.TOO_LARGE)
     except TimeoutError:
-        instances.note(
-            revision, "The request has been terminated because it has reached the maximum request timeout."
-        )
+        text = "The request has been terminated because it has reached the maximum request timeout."
+        request.instances.note(request.revision, text)
         pages.send(visit, pages.TIMED_OUT)
     except UpstreamError as error:
-        instances.note(revision, f"The request failed because the instance did not answer: {error}")
+        text = f"The request failed because the instance did not answer: {error}"
+        request.instances.note(request.revision, text)
         pages.send(visit, pages.UNAVAILABLE)
     else:
-        _hand_back(instances, revision, target, visit, host, received)
+        _hand_back(request, target, received)
 
 
-def _hand_back(
-    instances: Instances, revision: str, target: Target, visit: Visit, host: str, received: Received
-) -> None:
+def _exchange(request: _Request, target: Target, outgoing: Outgoing) -> tuple[Target, Received]:
+    """Send the request; once more to a new instance where the first one is just ending, and got nothing of it."""
+    try:
+        return target, target.pool.exchange(outgoing, target.timeout)
+    except NotListening:
+        if not target.gone(ENDING_SECONDS):
+            raise
+    fresh = request.instances.target(request.revision)
+    return fresh, fresh.pool.exchange(outgoing, fresh.timeout)
+
+
+def _hand_back(request: _Request, target: Target, received: Received) -> None:
+    visit = request.visit
     length = next((value for name, value in received.headers if name.lower() == "content-length"), None)
     if not target.h2c and length is not None and int(length) > HTTP1_LIMIT and visit.method != "HEAD":
         _close(received.body)
-        instances.note(revision, "Response size was too large. Please consider reducing response size.")
+        text = "Response size was too large. Please consider reducing response size."
+        request.instances.note(request.revision, text)
         pages.send(visit, pages.RESPONSE_TOO_LARGE)
         return
-    headers = _response_headers(visit, host, received)
+    headers = front_headers.outward(visit, request.host, received)
     if visit.method == "HEAD" or received.status in (204, 304):
         for _ in received.body:
             pass
@@ -137,7 +180,7 @@ def _hand_back(
 
 
 def _refusal(world: World, service: Mapping[str, Any], visit: Visit) -> pages.Page | None:
-    if service.get("ingress") in ("INGRESS_TRAFFIC_INTERNAL_ONLY", "INGRESS_TRAFFIC_INTERNAL_LOAD_BALANCER"):
+    if service.get("ingress", OPEN) != OPEN or not service.get("urls"):
         return pages.not_found(visit.target)
     if service.get("invokerIamDisabled"):
         return None
@@ -205,77 +248,6 @@ def _pieces(visit: Visit, limit: int | None) -> Iterator[bytes]:
         if limit is not None and total > limit:
             raise TooLarge
         yield piece
-
-
-def _request_headers(visit: Visit, host: str, length: int | None) -> list[tuple[str, str]]:
-    dropped = _HOP | _RESET_BY_GOOGLE
-    headers: list[tuple[str, str]] = []
-    forwarded_for: list[str] = []
-    for name, value in visit.headers:
-        lower = name.lower()
-        if lower == "x-forwarded-for":
-            forwarded_for.append(value)
-        elif lower in ("origin", "referer"):
-            headers.append((name, _outside_in(value, visit, host)))
-        elif lower == "authorization" and not visit.header("X-Serverless-Authorization"):
-            headers.append((name, _unsigned(value)))
-        elif lower not in dropped:
-            headers.append((name, value))
-    serverless = visit.header("X-Serverless-Authorization")
-    if serverless:
-        headers.append(("X-Serverless-Authorization", _unsigned(serverless)))
-    peer = visit.peer[0]
-    headers.append(("X-Forwarded-For", ",".join([*forwarded_for, peer])))
-    headers.append(("X-Forwarded-Proto", "https"))
-    headers.append(("Forwarded", f'for="{peer}";proto=https'))
-    if visit.header("X-Cloud-Trace-Context") is None:
-        headers.append(("X-Cloud-Trace-Context", f"{secrets.token_hex(16)}/{secrets.randbits(63)}"))
-    if length is not None:
-        headers.append(("Content-Length", str(length)))
-    return headers
-
-
-def _unsigned(value: str) -> str:
-    """An ID token's signature is not passed on, so that the container cannot use the token as its own."""
-    kind, _, token = value.partition(" ")
-    if kind.lower() != "bearer" or token.count(".") != 2:
-        return value
-    return f"{kind} {token.rpartition('.')[0]}.SIGNATURE_REMOVED_BY_GOOGLE"
-
-
-def _local_address(visit: Visit) -> str:
-    """How the client writes the address that it came by: "http://127.0.0.1:9480"."""
-    return f"{visit.scheme}://{visit.header('Host') or visit.host}"
-
-
-def _outside_in(value: str, visit: Visit, host: str) -> str:
-    local = _local_address(visit)
-    if value == local or value.startswith(local + "/"):
-        return f"https://{host}{value[len(local) :]}"
-    return value
-
-
-def _response_headers(visit: Visit, host: str, received: Received) -> list[tuple[str, str]]:
-    local = _local_address(visit)
-    plain = visit.scheme == "http"
-    headers: list[tuple[str, str]] = []
-    for name, value in received.headers:
-        lower = name.lower()
-        if lower in _HOP or lower == "server":
-            continue
-        if lower == "location" and value.startswith(f"https://{host}"):
-            headers.append((name, local + value[len(f"https://{host}") :]))
-        elif lower == "set-cookie" and plain:
-            headers.append((name, ";".join(part for part in value.split(";") if not _tied_to_host(part))))
-        else:
-            headers.append((name, value))
-    headers.append(("Server", "Google Frontend"))
-    return headers
-
-
-def _tied_to_host(attribute: str) -> bool:
-    name = attribute.strip().lower()
-    return name == "secure" or name.startswith("domain=")
 
 
 def _close(body: Iterator[bytes]) -> None:

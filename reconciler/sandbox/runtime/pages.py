@@ -28,6 +28,7 @@ def _page(status: int, title: str, text: str) -> str:
 
 UNAVAILABLE: Final = Page(503, "Service Unavailable", kind="text/plain")
 TIMED_OUT: Final = Page(504, "upstream request timeout", kind="text/plain")
+TOO_MANY: Final = Page(429, "Rate exceeded.", kind="text/plain")
 TOO_LARGE: Final = Page(
     413, _page(413, "Request Entity Too Large", "Your client issued a request that was too large.")
 )

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 GRACE = 10.0
 """Seconds between SIGTERM and SIGKILL, as on Cloud Run."""
@@ -37,9 +37,17 @@ class StartError(Exception):
 
 
 def start(
-    arguments: Sequence[str], env: Mapping[str, str], cwd: Path, folder: Path, log: Callable[[str], None]
+    arguments: Sequence[str],
+    env: Mapping[str, str],
+    cwd: Path,
+    folder: Path,
+    log: Callable[[str], None],
+    errors: Callable[[str], None] | None = None,
 ) -> Group:
-    """Start a program with exactly this environment; its output goes to `log` by lines. Raises StartError."""
+    """Start a program with exactly this environment; its output goes to `log` by lines. Raises StartError.
+
+    What it writes to its standard error goes to `errors`, or in its place in the order to `log` where that is None.
+    """
     try:
         process = subprocess.Popen(
             list(arguments),
@@ -47,14 +55,18 @@ def start(
             cwd=cwd,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stderr=subprocess.STDOUT if errors is None else subprocess.PIPE,
             start_new_session=True,
         )
     except OSError as error:
         raise StartError(f"failed to load {arguments[0]}: {error.strerror}") from error
     (folder / _RECORD).write_text(json.dumps({"pid": process.pid, "born": _born(process.pid)}))
     group = Group(process, folder, threading.Event())
-    threading.Thread(target=_follow, args=(group, log), name=f"log of {folder.name}", daemon=True).start()
+    for stream, sink in ((process.stdout, log), (process.stderr, errors)):
+        if stream is not None and sink is not None:
+            threading.Thread(
+                target=_follow, args=(stream, sink), name=f"log of {folder.name}", daemon=True
+            ).start()
     threading.Thread(target=_await_exit, args=(group,), name=f"exit of {folder.name}", daemon=True).start()
     return group
 
@@ -128,12 +140,10 @@ class BoundedLog:
             return "\n".join(file.read().decode(errors="replace").splitlines()[-lines:])
 
 
-def _follow(group: Group, log: Callable[[str], None]) -> None:
-    stream = group.process.stdout
-    if stream is not None:
-        with stream:
-            for line in stream:
-                log(line.decode(errors="replace").rstrip("\n"))
+def _follow(stream: IO[bytes], log: Callable[[str], None]) -> None:
+    with stream:
+        for line in stream:
+            log(line.decode(errors="replace").rstrip("\n"))
 
 
 def _await_exit(group: Group) -> None:

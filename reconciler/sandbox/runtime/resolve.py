@@ -6,14 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from reconciler.sandbox import egress
-from reconciler.sandbox.errors import ApiError
 from reconciler.sandbox.registry import resolve_image
-from reconciler.sandbox.runtime import images, samples
+from reconciler.sandbox.runtime import images, samples, secret_access
 from reconciler.sandbox.runtime.databases import Databases
 from reconciler.sandbox.runtime.images import Image
-from reconciler.sandbox.runtime.revision import Container, SecretRef
-from reconciler.sandbox.secret_names import SECRET
-from reconciler.sandbox.secret_versions import access_payload
+from reconciler.sandbox.runtime.revision import Container
+from reconciler.sandbox.runtime.secret_access import Denied
 from reconciler.sandbox.world import World
 
 
@@ -68,16 +66,10 @@ def resolve(
     if container.unsupported:
         raise Unresolved(f"The sandbox does not emulate {container.unsupported}.")
     member = f"serviceAccount:{container.account}"
-    env = {
-        name: _secret(
-            world, project, member, ref, f"spec.template.spec.containers[0].env[{name}]", owner
-        ).decode()
-        for name, ref in container.secret_env.items()
-    }
-    files = {
-        (file.mount, file.path): _secret(world, project, member, file.ref, f"volume at {file.mount}", owner)
-        for file in container.secret_files
-    }
+    try:
+        payloads = secret_access.read(world, project, container, owner)
+    except Denied as error:
+        raise Unresolved(str(error), "PERMISSION_DENIED", "SECRETS_ACCESS_CHECK_FAILED") from error
     found = find_image(world, image)
     network = reached_network(world, project, region, container.vpc_access)
     sockets: dict[str, Path] = {}
@@ -92,7 +84,7 @@ def resolve(
             )
         elif place is not None:
             sockets[name] = place
-    return Resolved(found, env, files, sockets, tuple(warnings))
+    return Resolved(found, payloads.env, payloads.files, sockets, tuple(warnings))
 
 
 def reached_network(world: World, project: str, region: str, access: Mapping[str, Any]) -> str:
@@ -113,29 +105,3 @@ def _socket(world: World, databases: Databases, member: str, name: str) -> Path 
     where = databases.running(project, instance)
     named = databases.cluster(project, region, instance)
     return where.sockets if where is not None and where.sockets == named.sockets else None
-
-
-def _secret(world: World, project: str, member: str, ref: SecretRef, place: str, owner: str) -> bytes:
-    named, identity = project, ref.secret
-    if ref.secret.startswith("projects/"):
-        named, identity = ref.secret.split("/")[1], ref.secret.split("/")[3]
-    known = world.projects.get(named)
-    number = known.number if known else named
-    project_id = known.project_id if known else named
-    shown = f"projects/{number}/secrets/{identity}/versions/{ref.version}"
-    resource = f"projects/{project_id}/secrets/{identity}"
-    if not world.policies.allowed(
-        member, "secretmanager.versions.access", [resource, f"projects/{project_id}"]
-    ):
-        account = member.partition(":")[2]
-        raise Unresolved(
-            f"{place}: Permission denied on secret: {shown} for {owner} service account {account}. The service "
-            "account used must be granted the 'Secret Manager Secret Accessor' role "
-            "(roles/secretmanager.secretAccessor) at the secret, project or higher level."
-        )
-    if world.store.get(SECRET, resource) is None:
-        raise Unresolved(f"{place}: Secret {shown} was not found")
-    try:
-        return access_payload(world, project_id, identity, ref.version)
-    except ApiError as error:
-        raise Unresolved(f"{place}: Secret {shown} cannot be read: {error.message}") from error

@@ -16,6 +16,10 @@ class UpstreamError(Exception):
     """The container did not answer properly."""
 
 
+class NotListening(UpstreamError):
+    """The container does not take connections; nothing of the request was sent."""
+
+
 @dataclass(frozen=True)
 class Outgoing:
     """A request to a container; `body` is None where there is none, `length` None where it is not known."""
@@ -92,7 +96,7 @@ class Pool:
                 return H2Connection(self.port, timeout)
             return H1Connection(self.port, timeout)
         except OSError as error:
-            raise UpstreamError(f"the container does not take connections: {error}") from error
+            raise NotListening(f"the container does not take connections: {error}") from error
 
     def _returning(self, connection: Connection, body: Iterator[bytes]) -> Iterator[bytes]:
         try:

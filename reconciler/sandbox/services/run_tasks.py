@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from reconciler.sandbox.errors import ApiError
 from reconciler.sandbox.operations import Progress
-from reconciler.sandbox.runtime.containers import Identity
+from reconciler.sandbox.runtime.container_log import Identity
 from reconciler.sandbox.runtime.engine import engine_of
 from reconciler.sandbox.services import run_resources as common
 from reconciler.sandbox.store import Body, Missing

@@ -107,6 +107,11 @@ class Door:
             raise NotServing(f"{revision} does not start")
         return Target(self.h2 if self.h2c else self.h1, self.h2c, self.timeout)
 
+    def admitted(self, revision: str) -> contextlib.AbstractContextManager[None]:
+        """Room without end."""
+        del revision
+        return contextlib.nullcontext()
+
     def note(self, revision: str, line: str) -> None:
         """Kept."""
         self.notes.append(f"{revision}: {line}")

@@ -53,8 +53,9 @@ def test_a_whole_template_is_read() -> None:
         ("/keys", "a/b", "2"),
         ("/other", "other", "latest"),
     ]
-    assert container.empty_mounts == ("/scratch",)
+    assert container.empty_mounts == {"/scratch": "e"}
     assert (container.port, container.h2c, container.memory, container.timeout) == (9000, True, 1024**3, 60.5)
+    assert container.probe is not None
     assert (container.probe.kind, container.probe.path, container.probe.budget) == ("http", "/up", 10)
 
 
@@ -67,6 +68,7 @@ def test_defaults_are_cloud_runs() -> None:
         512 * 1024**2,
         300,
     )
+    assert container.probe is not None
     assert (container.probe.kind, container.probe.budget) == ("tcp", 240)
 
 
