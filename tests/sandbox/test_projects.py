@@ -35,12 +35,13 @@ def test_a_disabled_api_is_not_a_missing_resource(fresh: Cloud) -> None:
     assert fresh.get("/v1/projects/{P}/secrets/s").status == 404
 
 
-def test_the_classic_apis_say_the_same_in_their_own_shape(fresh: Cloud) -> None:
-    """Cloud SQL has no status, and its reason is accessNotConfigured."""
+def test_the_classic_apis_say_the_same_in_both_shapes(fresh: Cloud) -> None:
+    """What stands before Cloud SQL speaks: with a status, and with the classic reason and its help."""
     error = fresh.get("/sql/v1beta4/projects/{P}/instances").error
-    assert error["code"] == 403
-    assert "status" not in error
-    assert error["errors"][0]["reason"] == "accessNotConfigured"
+    assert (error["code"], error["status"]) == (403, "PERMISSION_DENIED")
+    entry = error["errors"][0]
+    assert (entry["domain"], entry["reason"]) == ("usageLimits", "accessNotConfigured")
+    assert entry["extendedHelp"] == "https://console.developers.google.com"
 
 
 def test_a_missing_project_is_forbidden_not_missing(fresh: Cloud) -> None:
