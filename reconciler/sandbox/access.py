@@ -20,7 +20,7 @@ _DEFAULT_ACCOUNT: Final = re.compile(
     r"^projects/-/serviceAccounts/(\d+)-compute@developer\.gserviceaccount\.com"
 )
 _BUILD: Final = re.compile(r"^operations/build/([^/]+)/")
-_NUMBERED: Final = re.compile(r"^operations/(?:acat|pssn)\.p\d+-(\d+)-")
+_NUMBERED: Final = re.compile(r"^operations/[a-z]+\.p\d+-(\d+)-")
 """Operations of Service Usage and Service Networking carry their project's number in their name."""
 ALWAYS_ON: Final = frozenset({"serviceusage"})
 """What works in a project where nothing was enabled yet."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from reconciler.sandbox import vpc
+from reconciler.sandbox import run_agent, vpc
 from reconciler.sandbox.world import World
 
 CONNECTOR: Final = "vpcaccess.connector"
@@ -38,7 +38,7 @@ def network_of(world: World, project: str, region: str, access: Mapping[str, Any
     Raises Unreachable.
     """
     if connector := access.get("connector"):
-        return _through_connector(world, connector_name(world, project, region, connector), region)
+        return _through_connector(world, project, connector_name(world, project, region, connector), region)
     interfaces: Sequence[Mapping[str, Any]] = access.get("networkInterfaces", ())
     return _from_subnetwork(world, project, region, interfaces[0]) if interfaces else ""
 
@@ -64,9 +64,10 @@ def users_of(world: World, connector: str) -> list[str]:
     return found
 
 
-def _through_connector(world: World, name: str, region: str) -> str:
+def _through_connector(world: World, project: str, name: str, region: str) -> str:
     connector = world.store.get(CONNECTOR, name)
-    if connector is None or name.split("/")[3] != region:
+    usable = run_agent.may(world, project, "vpcaccess.connectors.get", name)
+    if connector is None or name.split("/")[3] != region or not usable:
         raise Unreachable(
             f"VPC connector {name} does not exist, or Cloud Run does not have permission to use it."
         )
@@ -96,7 +97,8 @@ def _from_subnetwork(world: World, project: str, region: str, interface: Mapping
     reference = interface.get("subnetwork") or str(interface.get("network", "")).rsplit("/", 1)[-1]
     name = vpc.full_name(world, project, f"regions/{region}/subnetworks", reference)
     found = vpc.subnetwork(world, name)
-    if found is None or name.split("/")[3] != region:
+    usable = run_agent.may(world, project, "compute.subnetworks.use", name)
+    if found is None or name.split("/")[3] != region or not usable:
         raise Unreachable(
             f"VPC subnetwork {name} does not exist, or Cloud Run does not have permission to use it."
         )

@@ -179,3 +179,32 @@ def test_what_was_asked_is_remembered(cloud: Cloud, nobody: Cloud) -> None:
         ("secretmanager.secrets.get", False),
         ("secretmanager.secrets.get", True),
     ]
+
+
+def test_networks_are_compute_engines_and_service_networkings_to_guard(cloud: Cloud, nobody: Cloud) -> None:
+    """Compute Engine names permission and path; a connection asks in the network's project, in words of its own."""
+    cloud.enable("compute", "servicenetworking", "vpcaccess")
+    path = "/compute/v1/projects/{P}/global/networks"
+    made = nobody.post(path, {"name": "n", "autoCreateSubnetworks": False}).error
+    name = f"projects/{nobody.project}/global/networks/n"
+    assert made["message"] == f"Required 'compute.networks.create' permission for '{name}'"
+    assert made["errors"][0]["reason"] == "forbidden"
+    cloud.ok("POST", path, {"name": "n", "autoCreateSubnetworks": False})
+    network = f"projects/{cloud.number}/global/networks/n"
+    connect = "/v1/services/servicenetworking.googleapis.com/connections"
+    refused = nobody.post(connect, {"network": network, "reservedPeeringRanges": ["r"]}).error
+    assert refused["message"].startswith("Permission denied to add peering for service 'servicenetworking.")
+    connectors = nobody.get(f"/v1/projects/{{P}}/locations/{REGION}/connectors/c").error["message"]
+    assert (
+        "Permission 'vpcaccess.connectors.get' denied on resource '//vpcaccess.googleapis.com/" in connectors
+    )
+
+
+def test_cloud_monitoring_leaves_the_resource_out(cloud: Cloud, nobody: Cloud) -> None:
+    """It names the permission alone, without quotes."""
+    refused = nobody.get("/v3/projects/{P}/alertPolicies").error
+    assert (
+        refused["message"]
+        == "Permission monitoring.alertPolicies.list denied (or the resource may not exist)."
+    )
+    assert cloud.get("/v3/projects/{P}/alertPolicies").status == 200

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reconciler.sandbox import egress
+from reconciler.sandbox import egress, run_agent
 from reconciler.sandbox.registry import resolve_image
 from reconciler.sandbox.runtime import images, samples, secret_access
 from reconciler.sandbox.runtime.databases import Databases
@@ -70,6 +70,8 @@ def resolve(
         payloads = secret_access.read(world, project, container, owner)
     except Denied as error:
         raise Unresolved(str(error), "PERMISSION_DENIED", "SECRETS_ACCESS_CHECK_FAILED") from error
+    if refused := run_agent.refusal(world, project, image):
+        raise Unresolved(refused, "PERMISSION_DENIED", "CONTAINER_PERMISSION_DENIED")
     found = find_image(world, image)
     network = reached_network(world, project, region, container.vpc_access)
     sockets: dict[str, Path] = {}
@@ -100,8 +102,10 @@ def _socket(world: World, databases: Databases, member: str, name: str) -> Path 
     project, _, rest = name.partition(":")
     region, _, instance = rest.partition(":")
     about = f"projects/{project}/instances/{instance}"
-    if not world.policies.allowed(member, "cloudsql.instances.connect", [f"projects/{project}"], about):
-        return None
+    # The proxy asks for the instance's certificate, and then for one of its own.
+    for permission in ("cloudsql.instances.get", "cloudsql.instances.connect"):
+        if not world.policies.allowed(member, permission, [f"projects/{project}"], about):
+            return None
     where = databases.running(project, instance)
     named = databases.cluster(project, region, instance)
     return where.sockets if where is not None and where.sockets == named.sockets else None
