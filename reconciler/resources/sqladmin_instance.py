@@ -105,7 +105,12 @@ class Instance:
                     way_out="A deleted instance's name can stay taken for a week; choose another name.",
                 ) from error
             return
-        operations.sql_done(cloud, about, operation)
+        try:
+            operations.sql_done(cloud, about, operation)
+        except errors.OperationFailed as error:
+            raise errors.OperationFailed(
+                error.message, way_out=_left_behind(cloud, desired.ref), reason=error.reason
+            ) from error
 
     def update(self, cloud: Cloud, desired: Desired, observed: Observed, fields: Collection[str]) -> None:
         """PATCH in the order that Cloud SQL demands, each on a fresh settingsVersion, each waited for."""
@@ -176,6 +181,12 @@ def settle(cloud: Cloud, ref: Ref) -> None:
     for operation in flat.items(cloud.call(about, listed.execute), "items"):
         if operation.get("status") != "DONE":
             operations.sql_done(cloud, about, operation)
+
+
+def _left_behind(cloud: Cloud, ref: Ref) -> str:
+    """What to do about an instance whose creation failed."""
+    command = f"gcloud sql instances delete {ref.short} --project {cloud.project}"
+    return f"Where it stays behind as FAILED, delete it and run this again: {command}"
 
 
 def _get(cloud: Cloud, ref: Ref) -> Any:

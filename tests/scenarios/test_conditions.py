@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import time
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ import pytest
 
 from tests.conftest import QUICKSTART
 from tests.sandbox.calls import Cloud
-from tests.scenarios.command import Bench, Ended, sandbox
+from tests.scenarios.command import RECONCILE, ROOT, Bench, Ended, sandbox
 
 FAULTS: list[dict[str, Any]] = [
     {"method": "serviceusage.services.batchGet", "fault": "503"},
@@ -92,14 +94,55 @@ def test_an_instance_that_could_not_be_made_stops_everything_until_somebody_acts
     ended, _ = applied(bench, tmp_path, "mlflow-failed", faults=[fault])
     assert ended.code == 7
     assert "creating instance mlflow-quickstart: An internal error has occurred." in ended.err
+    assert "gcloud sql instances delete mlflow-quickstart --project mlflow-failed" in ended.err
     again = bench.run("apply", "--sandbox", "--yes", str(tmp_path / "spec.yaml"))
     assert again.code == 5
     assert "state: FAILED -> RUNNABLE" in again.out
     assert "delete it by hand" in again.out
     assert "nothing was changed" in again.err
+    sandboxed = Cloud(int(bench.endpoint.rpartition(":")[2]))
+    sandboxed.ok("DELETE", "/v1/projects/mlflow-failed/instances/mlflow-quickstart")
+    third = bench.run("apply", "--sandbox", "--yes", str(tmp_path / "spec.yaml"), timeout=600)
+    assert third.code == 0, third.said
 
 
 def test_work_that_takes_its_time_is_waited_for(bench: Bench, tmp_path: Path) -> None:
     """Durations and propagation of Google Cloud, a hundred times faster: one apply is enough."""
     ended, _ = applied(bench, tmp_path, "mlflow-patient", realistic=100)
     assert ended.code == 0, ended.said
+
+
+def _instances(bench: Bench, project: str, what: str = "instances") -> list[dict[str, Any]]:
+    """What is listed, which is nothing while the API is off."""
+    return (
+        Cloud(int(bench.endpoint.rpartition(":")[2]))
+        .get(f"/v1/projects/{project}/{what}")
+        .json.get("items", [])
+    )
+
+
+def test_an_instance_that_a_killed_apply_left_in_the_making_is_waited_for(
+    bench: Bench, tmp_path: Path
+) -> None:
+    """The next apply attaches to its operation and starts no second one."""
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(Path(QUICKSTART).read_text().replace("mlflow-sandbox", "mlflow-killed"))
+    assert bench.run("plan", "--sandbox", str(spec)).code == 2
+    told = tmp_path / "conditions.yaml"
+    told.write_text(json.dumps({"operations": {"sqladmin.*": 4}}))
+    assert bench.run("sandbox", "conditions", str(told)).code == 0
+    try:
+        command = [RECONCILE, "apply", "--sandbox", "--yes", str(spec)]
+        with subprocess.Popen(command, env=bench.env, cwd=ROOT, stdout=subprocess.DEVNULL) as first:
+            until = time.monotonic() + 60
+            while not _instances(bench, "mlflow-killed") and time.monotonic() < until:
+                time.sleep(0.05)
+            first.kill()
+        assert [one["state"] for one in _instances(bench, "mlflow-killed")] == ["PENDING_CREATE"]
+        second = bench.run("apply", "--sandbox", "--yes", str(spec), timeout=600)
+    finally:
+        assert bench.run("sandbox", "conditions", "--clear").code == 0
+    assert second.code == 0, second.said
+    done = [one["operationType"] for one in _instances(bench, "mlflow-killed", "operations")]
+    assert sorted(done) == ["CREATE", "CREATE_DATABASE", "CREATE_USER"]
+    assert bench.run("plan", "--sandbox", str(spec)).code == 0

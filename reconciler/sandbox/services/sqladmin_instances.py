@@ -182,7 +182,7 @@ def about(world: World, resource: Mapping[str, Any]) -> About:
 
 
 def _change(world: World, request: Request, current: Body, settings: dict[str, Any]) -> dict[str, Any]:
-    if current["state"] == "FAILED":
+    if current["state"] == "FAILED" and not _lifts_protection(request.body):
         raise wrong_state()
     for field in _IMMUTABLE:
         if field in request.body and request.body[field] != current[field]:
@@ -199,6 +199,12 @@ def _change(world: World, request: Request, current: Body, settings: dict[str, A
     arguments = {"project": request.project, "name": current["name"]}
     whole = {**arguments, "settings": after["settings"], "fields": fields}
     return operations.start(world, request, UPDATE, "UPDATE", current["name"], whole)
+
+
+def _lifts_protection(body: Mapping[str, Any]) -> bool:
+    """Whether deletion protection is all that is sent: what never came up must be possible to delete."""
+    told = {*body, *body.get("settings", {})} - {"name", "project", "settings", "settingsVersion"}
+    return told == {"deletionProtectionEnabled"}
 
 
 def _check_change(current: Body, after: Body) -> None:

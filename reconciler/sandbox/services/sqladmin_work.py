@@ -172,8 +172,9 @@ def _update_work(world: World, arguments: Mapping[str, Any]) -> None:
         raise missing()
     before = stored["resource"]
     after = {**before, **arguments["fields"], "settings": arguments["settings"]}
-    shown = made(world, after)
-    if has_database(before):
+    failed_before = before["state"] == "FAILED"
+    shown = {} if failed_before else made(world, after)
+    if has_database(before) and not failed_before:
         _reconfigure(world, before, after)
     networks.release(world, before, after["settings"]["ipConfiguration"])
     version = str(int(before["settings"]["settingsVersion"]) + 1)

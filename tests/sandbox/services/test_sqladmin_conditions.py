@@ -76,15 +76,18 @@ def test_a_refusal_that_comes_late_is_in_the_operation(cloud: Cloud, running: Ru
 
 
 def test_an_instance_that_google_fails_to_make_stays_until_it_is_deleted(cloud: Cloud) -> None:
-    """FAILED, with its name taken; nothing can be changed."""
+    """FAILED, with its name taken; nothing can be changed but its protection."""
     fault = {"method": "sqladmin.instances.insert", "fault": "operation-error"}
     with under(cloud, faults=[fault]):
-        done = wait(cloud, cloud.ok("POST", INSTANCES, body()))
+        done = wait(cloud, cloud.ok("POST", INSTANCES, body(deletionProtectionEnabled=True)))
     assert [one["code"] for one in done["error"]["errors"]] == ["INTERNAL_ERROR"]
     assert cloud.ok("GET", DB)["state"] == "FAILED"
     assert reason(cloud.post(INSTANCES, body())) == (409, "instanceAlreadyExists")
     late = cloud.call("PATCH", DB, {"settings": {"tier": "db-g1-small"}})
     assert reason(late) == (409, "invalidState")
+    assert cloud.call("DELETE", DB).status == 400
+    do(cloud, "PATCH", DB, {"settings": {"deletionProtectionEnabled": False}})
+    assert cloud.ok("GET", DB)["state"] == "FAILED"
     do(cloud, "DELETE", DB)
     do(cloud, "POST", INSTANCES, body())
 
