@@ -181,7 +181,7 @@ class Apis:
             project=access.project(self.world, method, params, body),
             headers=headers,
             host=visit.host,
-            base_url=_base_url(visit),
+            base_url=reached_at(visit),
             http_method=visit.method,
             path=visit.target,
             raw=raw,
@@ -279,7 +279,8 @@ def _sent(visit: Visit) -> tuple[bytes, dict[str, Any] | None]:
     return raw, cast("dict[str, Any]", sent)
 
 
-def _base_url(visit: Visit) -> str:
+def reached_at(visit: Visit) -> str:
+    """Where the caller reached the sandbox: "https://storage.googleapis.com" or "http://127.0.0.1:9470"."""
     port = f":{visit.local_port}" if visit.host in ("127.0.0.1", "localhost") else ""
     return f"{visit.scheme}://{visit.host}{port}"
 

@@ -166,6 +166,20 @@ def verify_jwt(public_key: Any, token: str) -> dict[str, Any] | None:
     return claims if isinstance(claims, dict) else None  # pyright: ignore[reportUnknownVariableType] -- JSON is checked by use
 
 
+def verifies(public: bytes, payload: bytes, signature: bytes) -> bool:
+    """Whether *signature* is RSA-SHA256 of *payload* by the key whose public half (PEM) is *public*."""
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import padding
+
+    key: Any = serialization.load_pem_public_key(public)
+    try:
+        key.verify(signature, payload, padding.PKCS1v15(), hashes.SHA256())
+    except InvalidSignature:
+        return False
+    return True
+
+
 def claims_of(token: str) -> dict[str, Any]:
     """The claims of a JWT, unverified: only to find whose key to verify with. {} where it is none."""
     try:

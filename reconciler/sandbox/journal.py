@@ -23,7 +23,7 @@ LARGEST_BODY: Final = 64 << 10
 MASK: Final = "…"
 POLL_SECONDS: Final = 0.2
 """How often a follower looks for new calls."""
-_IN_QUERY: Final = re.compile(r"((?:access_token|oauth_token|upload_id|key|X-Goog-Signature)=)[^&]*")
+_IN_QUERY: Final = re.compile(r"((?:access_token|oauth_token|upload_id|key|Signature)=)[^&]*")
 _IN_TEXT: Final = re.compile(r"(://[^:/@\s]+:)[^@/\s]+(@)|((?:Bearer|Basic) )\S+")
 _SECRET: Final = re.compile(
     r"(?i)^(.*password|.*private_?key(_?data)?|.*token|.*secret(_?key)?|id_?token|signed_?(blob|jwt)|sensitive_?labels)$"

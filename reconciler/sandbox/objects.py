@@ -71,8 +71,8 @@ def made(
         "metageneration": "1",
         "storageClass": found,
         "size": str(written.size),
-        # Composed objects have no MD5; everything else does.
-        **({} if "componentCount" in metadata else {"md5Hash": written.md5}),
+        # What was put together of parts has no MD5; everything else does.
+        **({} if "componentCount" in metadata or not written.md5 else {"md5Hash": written.md5}),
         "crc32c": written.crc32c,
         "timeCreated": at,
         "updated": at,

@@ -52,8 +52,8 @@ class Finished:
     generation: str
 
 
-def sweep(world: World) -> None:
-    """At start: forget what no session can finish, and the sessions that nobody can go on with."""
+def sweep(world: World) -> list[str]:
+    """At start: forget the sessions that nobody can go on with; the answer is the files of those that are left."""
     oldest = (world.clock() - LIFETIME).timestamp()
     for name, session in world.store.list(SESSION):
         over = session.get("began", 0) < oldest
@@ -62,7 +62,7 @@ def sweep(world: World) -> None:
             world.store.delete(SESSION, name)
         elif session.pop("finishing", None):
             world.store.put(SESSION, name, session)
-    blobs.sweep(world.home, [body["file"] for _, body in world.store.list(SESSION)])
+    return [body["file"] for _, body in world.store.list(SESSION)]
 
 
 def finished(world: World, received: Received, body: Body) -> None:

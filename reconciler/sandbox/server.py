@@ -15,6 +15,7 @@ from reconciler.sandbox import accounts, admin, batch, custom_roles, faults, oau
 from reconciler.sandbox.conditions import Conditions
 from reconciler.sandbox.dispatch import Apis, load_services
 from reconciler.sandbox.errors import SandboxError, body, not_emulated
+from reconciler.sandbox.front import Front
 from reconciler.sandbox.home import LOG, claim
 from reconciler.sandbox.identities import Identities
 from reconciler.sandbox.journal import Journal
@@ -90,7 +91,7 @@ class Server:
         self._authority = tls.Authority(world.home / "tls")
         journal = Journal(world.home / "logs", world.now)
         catalog, methods = load_services(world)
-        self._apis = Apis(world, catalog, methods, strict, journal.write)
+        self._front = Front(world, Apis(world, catalog, methods, strict, journal.write))
 
     def serve(self, ready: Callable[[], None]) -> None:
         """Open the port, bring up what should run, call *ready*, and serve until stopped.
@@ -144,7 +145,7 @@ class Server:
         elif batch.serves(visit):
             batch.answer(visit, self._apis.answer)
         else:
-            self._apis.answer(visit)
+            self._front.answer(visit)
 
     def _run(self, visit: Visit, what: str, serve: Callable[[Runtime], None]) -> None:
         runtime = self._world.runtime

@@ -10,8 +10,9 @@ from urllib.parse import quote
 
 from reconciler.sandbox import blobs, resumable
 from reconciler.sandbox.blobs import PIECE, Written
-from reconciler.sandbox.errors import ApiError
+from reconciler.sandbox.errors import ApiError, not_emulated
 from reconciler.sandbox.resumable import Finished, Received
+from reconciler.sandbox.store import Body, inner
 from reconciler.sandbox.world import Answer, Request, World
 
 
@@ -36,6 +37,20 @@ def receive(world: World, request: Request) -> Received | Finished | Answer:
         metadata = {"contentType": content_type} if content_type else {}
         return _checked(request, metadata, blobs.write(world.home, blobs.stream(request.stream)))
     raise ApiError(400, f"Invalid upload type: {kind}.", reason="invalidParameter")
+
+
+def refuse_customer_keys(request: Request) -> None:
+    """Raise ApiError for a key of the customer's own: contents are not encrypted here."""
+    if "x-goog-encryption-algorithm" in request.headers:
+        raise not_emulated(
+            request.http_method, request.path.partition("?")[0], "customer-supplied encryption keys"
+        )
+
+
+def key_version(bucket: Body, wished: str | None) -> dict[str, str]:
+    """The key version under which a new object is said to lie: the wished key's, else the bucket's."""
+    key = wished or inner(bucket, "encryption").get("defaultKmsKeyName")
+    return {"kmsKeyName": f"{key}/cryptoKeyVersions/1"} if key else {}
 
 
 def _checked(request: Request, metadata: dict[str, Any], written: Written) -> Received:

@@ -11,7 +11,7 @@ import pytest
 from reconciler.sandbox import control
 from reconciler.sandbox.control import Running
 from tests.sandbox.calls import Cloud
-from tests.sandbox.gcs import made, put, refusal
+from tests.sandbox.gcs import element, listed, made, put, refusal
 
 
 def later(**delta: int) -> str:
@@ -247,11 +247,14 @@ def test_a_moved_object_keeps_what_it_says_of_itself(cloud: Cloud) -> None:
 
 
 def test_a_start_removes_what_a_kill_left_behind(home: Path, port: int) -> None:
-    """A content without an object, and an upload that nobody can finish; what an object has stays."""
+    """A content without an object, and an upload that nobody can finish; what objects and open uploads have stays."""
     running = control.start(home, port, "swept-project").running
     cloud = Cloud(running.port, "swept-project")
     name = made(cloud, "swept")
     put(cloud, name, "x", b"data")
+    begun = cloud.post(f"/{name}/parts?uploads", raw=b"")
+    upload = f"/{name}/parts?uploadId={element(begun, 'UploadId')}"
+    tag = cloud.call("PUT", f"{upload}&partNumber=1", raw=b"a part").headers["etag"]
     control.stop(home)
     objects = home / "objects"
     strays = [objects / name / "stray", objects / ".uploads" / "stray"]
@@ -260,3 +263,5 @@ def test_a_start_removes_what_a_kill_left_behind(home: Path, port: int) -> None:
     control.start(home, port)
     assert [stray for stray in strays if stray.exists()] == []
     assert cloud.get(f"/storage/v1/b/{name}/o/x?alt=media").body == b"data"
+    assert cloud.post(upload, raw=listed((1, tag))).status == 200
+    assert cloud.get(f"/{name}/parts").body == b"a part"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from reconciler.sandbox import blobs, folders, generations, objects, preconditions
+from reconciler.sandbox import blobs, folders, generations, objects, preconditions, uploads
 from reconciler.sandbox.bucket_access import bucket_of, demand
 from reconciler.sandbox.bucket_settings import invalid
 from reconciler.sandbox.objects import OBJECT
 from reconciler.sandbox.services.storage import Function, served
-from reconciler.sandbox.services.storage_objects import kms_key, refuse_customer_keys, shown
+from reconciler.sandbox.services.storage_objects import shown
 from reconciler.sandbox.store import Body, inner
 from reconciler.sandbox.world import Method, Request, World
 
@@ -40,7 +40,7 @@ def _linked(world: World, source: Body) -> blobs.Written:
 
 def _copied(world: World, request: Request) -> Mapping[str, Any]:
     params = request.params
-    refuse_customer_keys(request)
+    uploads.refuse_customer_keys(request)
     origin = bucket_of(world, request, "storage.objects.get", params["sourceBucket"])
     target = bucket_of(world, request, "storage.objects.create", params["destinationBucket"])
     source = generations.find(world, origin["name"], params["sourceObject"], params.get("sourceGeneration"))
@@ -52,7 +52,7 @@ def _copied(world: World, request: Request) -> Mapping[str, Any]:
     metadata.setdefault("contentType", source.get("contentType", "application/octet-stream"))
     if source.get("componentCount") and not source.get("md5Hash"):
         metadata["componentCount"] = source["componentCount"]
-    metadata.update(kms_key(target, params.get("destinationKmsKeyName")))
+    metadata.update(uploads.key_version(target, params.get("destinationKmsKeyName")))
     written = _linked(world, source)
     try:
         body = generations.keep(
@@ -81,7 +81,7 @@ def _rewrite(world: World, request: Request) -> Mapping[str, Any]:
 
 def _compose(world: World, request: Request) -> Mapping[str, Any]:
     bucket = bucket_of(world, request, "storage.objects.create", request.params["destinationBucket"])
-    refuse_customer_keys(request)
+    uploads.refuse_customer_keys(request)
     wanted: list[dict[str, Any]] = request.body.get("sourceObjects", [])
     if not 1 <= len(wanted) <= MOST_SOURCES:
         text = (
@@ -96,7 +96,7 @@ def _compose(world: World, request: Request) -> Mapping[str, Any]:
 
     metadata = objects.given(inner(request.body, "destination"), (*objects.ON_WRITING, "acl"))
     metadata["componentCount"] = sum(source.get("componentCount", 1) for source in sources)
-    metadata.update(kms_key(bucket, request.params.get("kmsKeyName")))
+    metadata.update(uploads.key_version(bucket, request.params.get("kmsKeyName")))
     written = blobs.write(world.home, pieces())
     name = request.params["destinationObject"]
     try:
