@@ -20,6 +20,7 @@ from reconciler.sandbox.world import Content, Headers, Visit
 PREFIX: Final = "/batch"
 MOST: Final = 1000
 """Calls in one batch, as Compute Engine takes them."""
+MOST_OF_STORAGE: Final = 100
 MAX_BODY: Final = 32 << 20
 
 
@@ -46,9 +47,10 @@ def serves(visit: Visit) -> bool:
 def answer(visit: Visit, accept: Callable[[Visit], None]) -> None:
     """Carry out the calls of a batch, each through *accept*, and answer them together."""
     parts = list(_parts(visit))
-    if not parts or len(parts) > MOST:
-        text = b"The batch must be multipart/mixed, with 1 to 1000 parts of application/http."
-        visit.respond(400, [("Content-Type", "text/plain; charset=UTF-8")], text)
+    most = MOST_OF_STORAGE if visit.target.startswith(f"{PREFIX}/storage/") else MOST
+    if not parts or len(parts) > most:
+        text = f"The batch must be multipart/mixed, with 1 to {most} parts of application/http."
+        visit.respond(400, [("Content-Type", "text/plain; charset=UTF-8")], text.encode())
         return
     boundary = f"batch_{secrets.token_urlsafe(24)}"
     lines: list[bytes] = []

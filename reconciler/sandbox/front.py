@@ -1,11 +1,11 @@
-"""Google's front door: which of its ways of being asked a request takes: an API's own, a batch of them, or XML."""
+"""Google's front door: which of its ways of being asked a request takes: an API's own, or XML."""
 
 from __future__ import annotations
 
 from functools import cached_property
 from typing import Any
 
-from reconciler.sandbox import batches, validation
+from reconciler.sandbox import validation
 from reconciler.sandbox.discovery import Described
 from reconciler.sandbox.dispatch import Apis
 from reconciler.sandbox.world import Visit, World
@@ -21,9 +21,7 @@ class Front:
 
     def answer(self, visit: Visit) -> None:
         """Answer one request."""
-        if batches.serves(visit):
-            batches.answer(visit, self._apis.answer)
-        elif self._xml.serves(visit):
+        if self._xml.serves(visit):
             self._xml.answer(visit)
         else:
             self._apis.answer(visit)

@@ -143,7 +143,7 @@ class Server:
         elif oauth.serves(visit):
             oauth.answer(world, visit)
         elif batch.serves(visit):
-            batch.answer(visit, self._apis.answer)
+            batch.answer(visit, self._front.answer)
         else:
             self._front.answer(visit)
 

@@ -1,4 +1,4 @@
-"""Batches: many calls in one request, by Google's clients and by hand."""
+"""Batches of Cloud Storage: many calls in one request, by Google's clients and by hand."""
 
 from __future__ import annotations
 
@@ -81,33 +81,8 @@ def test_the_discovery_client_sends_batches(cloud: Cloud) -> None:
     assert taken["none"].status_code == 404
 
 
-def test_each_call_of_a_batch_is_one_of_its_own(cloud: Cloud) -> None:
-    """Its status, its headers, its id and its caller: the batch's own, or the one that it names."""
-    bucket = gcs.made(cloud, "own")
-    token = cloud.bearer(cloud.account("nobody")).token
-    path = f"/storage/v1/b/{bucket}"
-    patch = '{"labels": {"a": "b"}}'
-    answered = batch(
-        cloud,
-        f"GET {path} HTTP/1.1\r\n\r\n",
-        f"PATCH {path} HTTP/1.1\r\nContent-Type: application/json\r\n\r\n{patch}",
-        f"GET {path}?fields=labels HTTP/1.1\r\n\r\n",
-        f"GET {path} HTTP/1.1\r\nAuthorization: Bearer {token}\r\n\r\n",
-        f"GET {path}?ifMetagenerationNotMatch=2\r\n\r\n",
-        "nonsense\r\n\r\n",
-    )
-    assert answered.status == 200
-    assert answered.headers["content-type"].startswith("multipart/mixed; boundary=batch_")
-    parts = answered.body.split(b"--batch_")[1:-1]
-    heads = [part.decode().split("HTTP/1.1 ")[1][:3] for part in parts]
-    assert heads == ["200", "200", "200", "403", "304", "400"]
-    assert [f"<response-c+{number}>".encode() in part for number, part in enumerate(parts, 1)] == [True] * 6
-    assert b'"a": "b"' in parts[2]
-
-
-def test_a_batch_has_its_limits(cloud: Cloud) -> None:
-    """At most a hundred calls, and it must be a batch."""
+def test_a_batch_of_storage_has_its_limit(cloud: Cloud) -> None:
+    """Cloud Storage takes at most a hundred calls."""
     call = f"GET /storage/v1/b?project={cloud.project} HTTP/1.1\r\n\r\n"
     assert batch(cloud, *[call] * 100).body.count(b"HTTP/1.1 200 OK") == 100
-    assert gcs.refusal(batch(cloud, *[call] * 101))[:2] == (400, "badRequest")
-    assert cloud.post("/batch/storage/v1", {"no": "batch"}).status == 400
+    assert batch(cloud, *[call] * 101).status == 400
