@@ -181,7 +181,7 @@ class Apis:
             project=access.project(self.world, method, params, body),
             headers=headers,
             host=visit.host,
-            base_url=reached_at(visit),
+            base_url=visit.endpoint,
             http_method=visit.method,
             path=visit.target,
             raw=raw,
@@ -277,12 +277,6 @@ def _sent(visit: Visit) -> tuple[bytes, dict[str, Any] | None]:
     if not isinstance(sent, dict):
         raise ApiError(400, "Invalid JSON payload received. Root element must be a message.")
     return raw, cast("dict[str, Any]", sent)
-
-
-def reached_at(visit: Visit) -> str:
-    """Where the caller reached the sandbox: "https://storage.googleapis.com" or "http://127.0.0.1:9470"."""
-    port = f":{visit.local_port}" if visit.host in ("127.0.0.1", "localhost") else ""
-    return f"{visit.scheme}://{visit.host}{port}"
 
 
 def _send(visit: Visit, answer: Answer) -> None:

@@ -125,6 +125,12 @@ class Visit:
         """The first header of that name, case ignored."""
         return next((value for key, value in self.headers if key.lower() == name.lower()), None)
 
+    @property
+    def endpoint(self) -> str:
+        """Where the caller reached the sandbox: "https://storage.googleapis.com" or "http://127.0.0.1:9470"."""
+        port = f":{self.local_port}" if self.host in ("127.0.0.1", "localhost") else ""
+        return f"{self.scheme}://{self.host}{port}"
+
 
 class Runtime(Protocol):
     """What really runs: databases, containers, front door, metadata server."""

@@ -59,7 +59,7 @@ def host_bucket(visit: Visit) -> str:
     return found["bucket"] if found else ""
 
 
-def call_of(visit: Visit, caller: str, base_url: str, check_body: Callable[[Any], dict[str, Any]]) -> Call:
+def call_of(visit: Visit, caller: str, check_body: Callable[[Any], dict[str, Any]]) -> Call:
     """What *caller* asks; *check_body* checks an object's resource. Raises XmlError for what is not emulated."""
     path, _, sent = visit.target.partition("?")
     bucket = host_bucket(visit)
@@ -79,7 +79,7 @@ def call_of(visit: Visit, caller: str, base_url: str, check_body: Callable[[Any]
         project="",
         headers=headers,
         host=visit.host,
-        base_url=base_url,
+        base_url=visit.endpoint,
         http_method=visit.method,
         path=visit.target,
         stream=visit.body,

@@ -125,7 +125,7 @@ class XmlApi:
             raise XmlError(
                 int(fault), "ServiceUnavailable", "We encountered an internal error. Please try again."
             )
-        call = call_of(visit, exchange.caller, dispatch.reached_at(visit), self.check_body)
+        call = call_of(visit, exchange.caller, self.check_body)
         found = operation(self.world, call)
         exchange.fault = conditions.fault(method, (AFTER,), line)
         if exchange.fault:
