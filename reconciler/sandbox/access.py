@@ -24,8 +24,8 @@ _NUMBERED: Final = re.compile(r"^operations/[a-z]+\.p\d+-(\d+)-")
 """Operations of Service Usage and Service Networking carry their project's number in their name."""
 ALWAYS_ON: Final = frozenset({"serviceusage"})
 """What works in a project where nothing was enabled yet."""
-_PLAIN: Final = frozenset({"storage", "iamcredentials"})
-"""APIs whose services check permissions themselves: buckets are in no project's path; tokens go by account."""
+_PLAIN: Final = frozenset({"storage", "iamcredentials", "logging"})
+"""APIs whose services check permissions themselves: what they are about is in no project's path."""
 
 
 def caller(world: World, visit: Visit) -> str:
