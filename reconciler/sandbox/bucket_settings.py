@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from reconciler.sandbox import labels, lifecycle
 from reconciler.sandbox.errors import ApiError
+from reconciler.sandbox.fields import check_change, fixed_fields
 from reconciler.sandbox.store import Body, inner
 from reconciler.sandbox.world import stamp
 
@@ -70,12 +71,13 @@ def invalid(text: str) -> ApiError:
     return ApiError(400, text, reason="invalid")
 
 
+_FIXED: Final = sorted(fixed_fields("storage.Bucket"))
+
+
 def _plain(old: Body, new: Body, _now: datetime) -> None:
     new.setdefault("name", old["name"])
-    if str(new.get("location", old["location"])).upper() != old["location"]:
-        raise invalid("The location of a bucket cannot be changed.")
-    if new["name"] != old["name"]:
-        raise invalid("The name of a bucket cannot be changed.")
+    wished = {**new, "location": str(new.get("location", old["location"])).upper()}
+    check_change("storage.Bucket", old, wished, _FIXED)
     new["location"] = old["location"]
     wished = str(new.get("storageClass") or "STANDARD")
     found = lifecycle.storage_class(wished)

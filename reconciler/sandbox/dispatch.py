@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, cast
 from urllib.parse import parse_qsl
 
-from reconciler.sandbox import access, answers, enums, errors, faults, partial, services, validation
+from reconciler.sandbox import access, answers, enums, errors, faults, fields, partial, services, validation
 from reconciler.sandbox.conditions import AFTER, BEFORE, STALE
 from reconciler.sandbox.discovery import Catalog, Described, Document, Match
 from reconciler.sandbox.errors import ApiError
@@ -153,10 +153,9 @@ class Apis:
         found = self.methods.get((method.api, method.version, method.method_id))
         if found is not None:
             return found
-        if method.method_id.endswith(("operations.get", "operations.wait")):
-            name = operation_name(path)
-            if self.world.operations.has(name, method.api):
-                return lambda request: _operation(self.world, request)
+        known = method.method_id.endswith(("operations.get", "operations.wait"))
+        if known and self.world.operations.has(operation_name(path), method.api):
+            return lambda request: _operation(self.world, request)
         return None
 
     def _call(self, exchange: _Exchange, match: Match) -> Answer:
@@ -191,6 +190,7 @@ class Apis:
         )
         self._within_quota(document, request)
         access.check(self.world, document, request)
+        fields.check_required(method, None if match.media else body)
         implementation = self._implementation(method, path)
         if implementation is None:
             raise errors.not_emulated(visit.method, path)
@@ -220,9 +220,9 @@ class Apis:
             return misfit
         if enums.asked(request.params) and whole.status < 300:
             whole = Answer(whole.status, body := enums.numbered(method, body), whole.headers)
-        fields = request.params.get("fields", request.params.get("$fields"))
-        if fields:
-            return Answer(whole.status, partial.select(partial.parse(fields), body), whole.headers)
+        asked = request.params.get("fields", request.params.get("$fields"))
+        if asked:
+            return Answer(whole.status, partial.select(partial.parse(asked), body), whole.headers)
         return whole
 
 

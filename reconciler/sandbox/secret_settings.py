@@ -12,13 +12,11 @@ from typing import Any, Final, cast
 
 from reconciler.sandbox import labels
 from reconciler.sandbox.errors import ApiError
+from reconciler.sandbox.fields import open_fields, refused
 from reconciler.sandbox.store import Body, inner
 from reconciler.sandbox.world import timestamp
 
-MUTABLE: Final = (
-    # "Secret" in the API reference: everything else is immutable or the server's.
-    "labels", "annotations", "topics", "expireTime", "ttl", "rotation", "versionAliases", "versionDestroyTtl",
-)  # fmt: skip
+MUTABLE: Final = tuple(sorted(open_fields("secretmanager.Secret")))
 ENCRYPTION: Final = "customerManagedEncryption"
 ON_CREATION: Final = (*MUTABLE, ENCRYPTION, "secretType")
 MOST_TOPICS: Final = 10
@@ -127,7 +125,7 @@ def patched(old: Body, sent: Mapping[str, Any], mask: Sequence[str], now: dateti
         if field == "replication":
             fresh["replication"] = _encrypted_anew(old, sent)
         elif field not in (*MUTABLE, ENCRYPTION) or (field == ENCRYPTION and "replication" in old):
-            raise ApiError(400, f"The field {field} of a secret cannot be updated.")
+            raise refused("secretmanager.Secret", field, sent)
         elif below:
             fresh[field] = _nested(inner(fresh, field), inner(sent, field), below)
         else:

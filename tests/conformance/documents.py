@@ -41,7 +41,7 @@ def lines(used: Iterable[Call]) -> list[str]:
         roots = {name for name in (method.request, method.response) if name}
         wanted.setdefault((call.api, call.version), set()).update(roots)
     for (api, version), roots in sorted(wanted.items()):
-        schemas = load(api, version).schemas
+        schemas: Mapping[str, Mapping[str, Any]] = _whole(api, version)["schemas"]
         for name in sorted(_closure(schemas, roots)):
             text += [f"{api}.{version} {name}{line}" for line in _fields(schemas[name])]
     return text
@@ -61,7 +61,7 @@ def rewrite() -> None:
 
 def method_of(call: Call) -> Described:
     """The document's description of a call; raises KeyError where it has none."""
-    for method in load(call.api, call.version).methods:
+    for method in load(call.api, call.version, (call.method_id.partition(".")[0],)).methods:
         if method.method_id == call.method_id:
             return method
     raise KeyError(f"{call} is in no document")

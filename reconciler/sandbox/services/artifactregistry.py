@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from reconciler.sandbox import labels, registry
 from reconciler.sandbox.errors import ApiError
+from reconciler.sandbox.fields import check_change, fixed_fields, open_fields
 from reconciler.sandbox.paging import listed
 from reconciler.sandbox.policies import EMPTY_ETAG
 from reconciler.sandbox.policy_bindings import requested_version
@@ -20,17 +21,8 @@ VERSIONS: Final = ("v1",)
 REPOSITORY: Final = "artifactregistry.repository"
 REPOSITORY_ID: Final = re.compile(r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?")
 LOCATION: Final = re.compile(r"[a-z]+-[a-z]+\d+|us|europe|asia")
-IMMUTABLE: Final = ("format", "mode", "kmsKeyName", "remoteRepositoryConfig", "mavenConfig")
-MUTABLE: Final = (
-    # "Repository" in the API reference; the rest cannot be changed after creation.
-    "description",
-    "labels",
-    "cleanupPolicies",
-    "cleanupPolicyDryRun",
-    "dockerConfig",
-    "vulnerabilityScanningConfig",
-    "virtualRepositoryConfig",
-)
+MUTABLE: Final = tuple(sorted(open_fields("artifactregistry.Repository")))
+FIXED: Final = tuple(sorted(fixed_fields("artifactregistry.Repository")))
 FORMATS: Final = ("DOCKER", "MAVEN", "NPM", "APT", "YUM", "PYTHON", "KFP", "GO", "GENERIC", "GOOGET", "RUBY")
 _KIND: Final = "type.googleapis.com/google.devtools.artifactregistry.v1."
 Function = Callable[[World, Request], Mapping[str, Any]]
@@ -219,10 +211,9 @@ def _patch(world: World, request: Request) -> Mapping[str, Any]:
         if field
     ]
     fields = (MUTABLE if "*" in mask else mask) or [field for field in sent if field != "name"]
+    check_change("artifactregistry.Repository", current, sent, fields)
     for field in fields:
-        if field in IMMUTABLE and sent.get(field, current.get(field)) != current.get(field):
-            raise ApiError(400, f"The field {field} of a repository is immutable.")
-        if field not in (*MUTABLE, *IMMUTABLE, "name"):
+        if field not in (*MUTABLE, *FIXED, "name"):
             raise ApiError(400, f'Invalid field "{field}" in the update mask.')
     _check(sent)
 

@@ -8,21 +8,14 @@ from typing import Any, Final
 
 from reconciler.sandbox import compute_names, networks, vpc
 from reconciler.sandbox.errors import ApiError
+from reconciler.sandbox.fields import changeable, check_change
 from reconciler.sandbox.services import compute_lists, compute_rules
 from reconciler.sandbox.services.compute_operations import start
 from reconciler.sandbox.store import Body, Missing
 from reconciler.sandbox.world import Request, World
 
 _MTU: Final = (1300, 8896)
-_PATCHABLE: Final = frozenset(
-    {
-        "enableUlaInternalIpv6",
-        "internalIpv6Range",
-        "mtu",
-        "networkFirewallPolicyEnforcementOrder",
-        "routingConfig",
-    }
-)
+SCHEMA: Final = "compute.Network"
 _IPV6: Final = frozenset({"enableUlaInternalIpv6", "internalIpv6Range"})
 
 
@@ -104,12 +97,8 @@ def insert(world: World, request: Request) -> dict[str, Any]:
 def patch(world: World, request: Request) -> dict[str, Any]:
     """networks.patch: what is not in the body stays."""
     target, body = found(world, request)
-    fields = dict(request.body)
-    for name in sorted(set(fields) - _PATCHABLE):
-        if fields.pop(name) != body.get(name):
-            raise compute_rules.invalid(
-                f"resource.{name}", request.body[name], "The field cannot be changed."
-            )
+    check_change(SCHEMA, body, request.body)
+    fields = {name: value for name, value in request.body.items() if changeable(SCHEMA, name)}
     if "routingConfig" in fields:
         fields["routingConfig"] = {**body["routingConfig"], **fields["routingConfig"]}
     _check(fields)

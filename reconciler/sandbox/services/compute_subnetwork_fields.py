@@ -6,28 +6,15 @@ import secrets
 from collections.abc import Mapping
 from typing import Any, Final
 
-from reconciler.sandbox import compute_names
 from reconciler.sandbox.errors import ApiError
+from reconciler.sandbox.fields import changeable, check_change
 from reconciler.sandbox.services import compute_rules
 
 PROXY: Final = ("REGIONAL_MANAGED_PROXY", "GLOBAL_MANAGED_PROXY", "INTERNAL_HTTPS_LOAD_BALANCER")
 """Purposes of subnetworks that are for load balancers: they have a role and a state, and no flow logs."""
 PLAIN: Final = ("PRIVATE", "PRIVATE_RFC_1918")
 """Purposes of subnetworks for machines: they alone have a stack type."""
-_PATCHABLE: Final = frozenset(
-    {
-        "allowSubnetCidrRoutesOverlap",
-        "enableFlowLogs",
-        "ipv6AccessType",
-        "logConfig",
-        "privateIpGoogleAccess",
-        "privateIpv6GoogleAccess",
-        "purpose",
-        "role",
-        "secondaryIpRanges",
-        "stackType",
-    }
-)
+SCHEMA: Final = "compute.Subnetwork"
 _LOGS: Final = {
     "aggregationInterval": "INTERVAL_5_SEC",
     "flowSampling": 0.5,
@@ -66,11 +53,9 @@ def new(sent: Mapping[str, Any], network: Mapping[str, Any]) -> dict[str, Any]:
 
 def patched(sent: Mapping[str, Any], body: Mapping[str, Any], network: Mapping[str, Any]) -> dict[str, Any]:
     """The fields that a patch changes. Raises ApiError for one that cannot be changed."""
-    fields = {name: value for name, value in sent.items() if name != "fingerprint"}
-    for name in sorted(set(fields) - _PATCHABLE):
-        value = fields.pop(name)
-        if not _same(value, body.get(name)):
-            raise compute_rules.invalid(f"resource.{name}", value, "The field cannot be changed.")
+    wished = {name: value for name, value in sent.items() if name != "fingerprint"}
+    check_change(SCHEMA, body, wished)
+    fields = {name: value for name, value in wished.items() if changeable(SCHEMA, name)}
     if "logConfig" in fields:
         fields["logConfig"] = {**body.get("logConfig", {}), **fields["logConfig"]}
         fields.setdefault("enableFlowLogs", fields["logConfig"].get("enable", False))
@@ -121,10 +106,3 @@ def _ipv6(body: Mapping[str, Any], network: Mapping[str, Any]) -> dict[str, Any]
     head = ":".join(str(network["internalIpv6Range"]).split(":")[:3])
     prefix = f"{head}:{secrets.randbelow(0x10000):x}:0:0:0:0/64"
     return {"ipv6AccessType": access, "internalIpv6Prefix": prefix, "ipv6CidrRange": prefix}
-
-
-def _same(value: Any, known: Any) -> bool:
-    if isinstance(value, str) and str(known).startswith(compute_names.ROOT):
-        # A link may be sent in another form than it is shown in.
-        return value.rsplit("/", 1)[-1] == str(known).rsplit("/", 1)[-1]
-    return value == known

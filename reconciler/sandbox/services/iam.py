@@ -18,6 +18,7 @@ from reconciler.sandbox.accounts import (
     settled,
 )
 from reconciler.sandbox.errors import ApiError
+from reconciler.sandbox.fields import check_open
 from reconciler.sandbox.oauth import KEY
 from reconciler.sandbox.paging import listed
 from reconciler.sandbox.policy_bindings import plain_etag, requested_version
@@ -160,9 +161,7 @@ def _patch(world: World, request: Request) -> Mapping[str, Any]:
     names = {"display_name": "displayName"}
     asked = [field for field in str(request.body.get("updateMask", "")).split(",") if field]
     fields = [names.get(field, field) for field in asked]
-    for field in fields:
-        if field not in ("displayName", "description", "etag"):
-            raise ApiError(400, f"The field {field} of a service account cannot be updated.")
+    check_open("iam.ServiceAccount", fields, ("etag",))
     changed = _changed(world, request, sent, fields)
     # Recorded: the answer holds what was patched, and nothing else of the account.
     return {key: value for key, value in changed.items() if key == "name" or key in fields}

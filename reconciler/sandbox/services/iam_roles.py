@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from reconciler.sandbox.custom_roles import KIND
 from reconciler.sandbox.errors import ApiError
+from reconciler.sandbox.fields import check_open, open_fields
 from reconciler.sandbox.paging import listed
 from reconciler.sandbox.policy_bindings import plain_etag
 from reconciler.sandbox.store import Body, Exists
@@ -20,7 +21,7 @@ VERSIONS: Final = ("v1",)
 ROLE_ID: Final = re.compile(r"[A-Za-z0-9_.]{3,64}")
 MOST_TITLE: Final = 100
 MOST_DESCRIPTION: Final = 300
-_CHANGEABLE: Final = ("title", "description", "includedPermissions", "stage")
+_CHANGEABLE: Final = tuple(sorted(open_fields("iam.Role")))
 
 
 def methods(world: World) -> dict[str, Method]:
@@ -84,9 +85,7 @@ def _patch(world: World, request: Request) -> Mapping[str, Any]:
     fields = [_camel(field) for field in mask.split(",") if field] or [
         f for f in _CHANGEABLE if f in request.body
     ]
-    for field in fields:
-        if field not in (*_CHANGEABLE, "etag"):
-            raise ApiError(400, f"The field {field} of a role cannot be updated.")
+    check_open("iam.Role", fields, ("etag",))
     sent = _sent(request.body, fields)
 
     def change(old: Body) -> Body:

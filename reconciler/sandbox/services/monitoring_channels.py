@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from reconciler.sandbox.errors import ApiError
+from reconciler.sandbox.fields import check_change
 from reconciler.sandbox.monitoring_forms import (
     check_labels,
     collection,
@@ -113,8 +114,7 @@ def _patch(world: World, request: Request) -> Mapping[str, Any]:
         own = {field: old[field] for field in SERVERS_OWN if field in old}
         mask = request.params.get("updateMask")
         fresh = masked(old, request.body, mask) if mask else dict(request.body)
-        if fresh.get("type", old["type"]) != old["type"]:
-            raise invalid("notification_channel.type", str(fresh.get("type")), "The type cannot be changed.")
+        check_change("monitoring.NotificationChannel", old, fresh, ("type",))
         records = [{"mutateTime": world.now()}]
         secrets = _unmasked(inner(fresh, "labels"), inner(old, "labels"))
         return _settled({**fresh, **own, "type": old["type"], "labels": secrets, "mutationRecords": records})

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from reconciler.sandbox.errors import ApiError
+from reconciler.sandbox.fields import check_change, fixed_fields
 from reconciler.sandbox.monitoring_forms import check_labels, collection, invalid, key, masked, page, plain
 from reconciler.sandbox.store import Body, inner
 from reconciler.sandbox.world import Method, Request, World
@@ -18,7 +19,7 @@ VERSIONS: Final = ("v3",)
 CHECK: Final = "monitoring.uptimeCheckConfig"
 WORD: Final = "uptimeCheckConfigs"
 PERIODS: Final = ("60s", "300s", "600s", "900s")
-FIXED: Final = ("monitoredResource", "resourceGroup", "checkerType", "syntheticMonitor")
+FIXED: Final = tuple(sorted(fixed_fields("monitoring.UptimeCheckConfig")))
 HIDDEN: Final = "******"
 """How a password, and a header that is to be masked, is shown."""
 FEWEST_REGIONS: Final = 3
@@ -144,9 +145,10 @@ def _patch(world: World, request: Request) -> Mapping[str, Any]:
         mask = request.params.get("updateMask")
         fresh = masked(old, request.body, mask) if mask else dict(request.body)
         fixed = {field: old[field] for field in FIXED if field in old}
-        for field, known in fixed.items():
-            if plain(fresh.get(field, known)) != known and field != "monitoredResource":
-                raise invalid(f"uptime_check_config.{field}", "", "This field cannot be changed.")
+        named = [field for field in fixed if field != "monitoredResource"]
+        check_change(
+            "monitoring.UptimeCheckConfig", fixed, fresh, named, lambda one, known: plain(one) == known
+        )
         return _settled(request, {**fresh, **fixed, "name": old["name"]}, old)
 
     _find(world, request)

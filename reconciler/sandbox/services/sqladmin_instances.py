@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Final, cast
 
 from reconciler.sandbox.errors import ApiError
+from reconciler.sandbox.fields import check_change
 from reconciler.sandbox.paging import page
 from reconciler.sandbox.runtime.databases import INSTANCE, has_database, should_run
 from reconciler.sandbox.runtime.engine import engine_of
@@ -31,7 +32,6 @@ from reconciler.sandbox.services.sqladmin_work import (
 from reconciler.sandbox.store import Body, Exists
 from reconciler.sandbox.world import Request, World
 
-_IMMUTABLE: Final = ("name", "region", "project", "instanceType", "connectionName", "backendType")
 _TAKEN: Final = (
     "The Cloud SQL instance already exists. When you delete an instance, you can't reuse the name of the deleted "
     "instance until one week from the deletion date."
@@ -184,9 +184,7 @@ def about(world: World, resource: Mapping[str, Any]) -> About:
 def _change(world: World, request: Request, current: Body, settings: dict[str, Any]) -> dict[str, Any]:
     if current["state"] == "FAILED" and not _lifts_protection(request.body):
         raise wrong_state()
-    for field in _IMMUTABLE:
-        if field in request.body and request.body[field] != current[field]:
-            raise invalid(f"{field} cannot be updated.")
+    check_change("sqladmin.DatabaseInstance", current, request.body)
     wanted = str(request.body.get("settings", {}).get("settingsVersion", ""))
     now = current["settings"]["settingsVersion"]
     if wanted not in ("", now):
@@ -211,8 +209,7 @@ def _check_change(current: Body, after: Body) -> None:
     old, settings = current["settings"], after["settings"]
     if int(settings["dataDiskSizeGb"]) < int(old["dataDiskSizeGb"]):
         raise invalid("The disk size cannot be decreased.")
-    if settings["dataDiskType"] != old["dataDiskType"]:
-        raise invalid("The disk type cannot be updated.")
+    check_change("sqladmin.Settings", old, settings)
     was_private = old["ipConfiguration"].get("privateNetwork")
     if was_private and not settings["ipConfiguration"].get("privateNetwork"):
         raise invalid("The private network of an instance cannot be removed.")

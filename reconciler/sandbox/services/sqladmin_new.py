@@ -38,8 +38,6 @@ def resource(world: World, request: Request) -> Body:
     region = str(body.get("region") or (source or {}).get("region", "us-central1"))
     if region not in REGIONS:
         raise invalid(f"Invalid region ({region}).")
-    if not body.get("settings", {}).get("tier"):
-        raise ApiError(400, "Missing parameter: tier.", reason="required")
     if wanted := body.get("maintenanceVersion"):
         raise invalid(f"Maintenance version ({wanted}) must not be set.")
     if engine == SQLSERVER and not body.get("rootPassword") and source is None:

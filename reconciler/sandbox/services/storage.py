@@ -74,9 +74,7 @@ def _full(world: World, request: Request, bucket: Body, default: str) -> bool:
 
 def _insert(world: World, request: Request) -> Mapping[str, Any]:
     demand_on_project(world, request, "storage.buckets.create")
-    name = request.body.get("name")
-    if not name:
-        raise ApiError(400, "Required parameter: name", reason="required")
+    name = request.body["name"]
     number = bucket_access.number_of(world, request.project)
     retention = bool(request.params.get("enableObjectRetention"))
     body = buckets.made(name, request.body, number, world.clock(), retention=retention)

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from reconciler.sandbox import labels
 from reconciler.sandbox.errors import ApiError
+from reconciler.sandbox.fields import check_change, open_fields
 from reconciler.sandbox.store import Body
 
 ID: Final = re.compile(r"[a-z][-a-z0-9]{0,23}[a-z0-9]")
@@ -19,7 +20,6 @@ MOST: Final = 10
 NETMASK: Final = 28
 MBPS: Final = 100
 """What one instance carries (discovery document: throughput is a multiple of 100, of an e2-micro)."""
-MUTABLE: Final = ("machineType", "minInstances", "maxInstances")
 THROUGHPUT: Final = ("minThroughput", "maxThroughput")
 TIMES: Final = ("createTime", "lastRestartTime")
 """Fields that v1beta1 alone has."""
@@ -68,10 +68,9 @@ def changed(current: Mapping[str, Any], sent: Mapping[str, Any], mask: str) -> B
     """
     named = [labels.camel(field.strip()) for field in mask.split(",") if field.strip()]
     fields = named or [field for field in sent if field != "name"]
-    for field in fields:
-        if field not in MUTABLE and sent.get(field) != current.get(field):
-            raise ApiError(400, f"The field {field} of a connector cannot be updated.")
-    wished = {field: sent[field] for field in fields if field in MUTABLE and field in sent}
+    check_change("vpcaccess.Connector", current, sent, fields)
+    mutable = open_fields("vpcaccess.Connector")
+    wished = {field: sent[field] for field in fields if field in mutable and field in sent}
     size = _checked(
         Size(
             wished.get("minInstances", current["minInstances"]),

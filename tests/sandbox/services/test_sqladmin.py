@@ -261,7 +261,7 @@ def test_what_cloud_sql_refuses_is_refused(cloud: Cloud, body: dict[str, Any], w
         ({"region": "us-central1"}, "region cannot be updated"),
         ({"instanceType": "READ_REPLICA_INSTANCE"}, "instanceType cannot be updated"),
         ({"databaseVersion": "POSTGRES_15"}, "Cannot change the database version"),
-        ({"settings": {"dataDiskType": "PD_HDD"}}, "disk type cannot be updated"),
+        ({"settings": {"dataDiskType": "PD_HDD"}}, "dataDiskType cannot be updated"),
     ],
 )
 def test_what_is_fixed_stays_fixed(made: Cloud, body: dict[str, Any], words: str) -> None:
