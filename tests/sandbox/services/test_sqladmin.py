@@ -8,6 +8,7 @@ import pytest
 from reconciler.sandbox.control import Running
 from reconciler.sandbox.runtime import postgres
 from tests.sandbox.calls import Cloud
+from tests.sandbox.services.networked import make_network, reserve
 from tests.sandbox.services.sql import DB, REGION, ROOT, body, cluster, do, message, reason, wait
 
 
@@ -398,10 +399,8 @@ def test_a_private_address_comes_out_of_the_networks_connection(cloud: Cloud) ->
     """It is kept when the public one is given up, cannot be given up itself, and is free once the instance is gone."""
     cloud.enable("compute", "servicenetworking")
     network = f"projects/{cloud.project}/global/networks/n"
-    compute = "/compute/v1/projects/{P}/global"
-    cloud.ok("POST", f"{compute}/networks", {"name": "n", "autoCreateSubnetworks": False})
-    reserved = {"name": "r", "purpose": "VPC_PEERING", "addressType": "INTERNAL", "prefixLength": 24}
-    cloud.ok("POST", f"{compute}/addresses", {**reserved, "network": network, "address": "10.9.8.0"})
+    make_network(cloud, "n")
+    reserve(cloud, "r", "n", prefix=24, address="10.9.8.0")
     private: dict[str, Any] = {
         "ipConfiguration": {"privateNetwork": f"https://compute.googleapis.com/compute/v1/{network}"}
     }
