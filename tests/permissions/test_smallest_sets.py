@@ -86,6 +86,15 @@ def test_the_readers_roles_are_enough_to_plan_and_to_look_for_drift(place: Place
     assert "secretmanager.versions.access" not in place.asked(REVIEWS)
 
 
+def test_a_shorter_list_reads_as_well(place: Place) -> None:
+    """Wider roles, fewer lines: what the page offers for who prefers that."""
+    member = "user:wider@sandbox.example"
+    wider = ("viewer", "iam.securityReviewer", "storage.bucketViewer", "serviceusage.serviceUsageConsumer")
+    place.grant(member, [f"roles/{role}" for role in wider])
+    _ok(place.run("plan", str(place.spec), member=member))
+    assert place.refused(member) == frozenset()
+
+
 def test_a_reader_gets_no_password(place: Place) -> None:
     """login needs the secret's payload, and says which permission that is."""
     ended = place.run("login", str(place.spec), member=REVIEWS)
