@@ -180,6 +180,14 @@ def verifies(public: bytes, payload: bytes, signature: bytes) -> bool:
     return True
 
 
+def public_key_of(web_key: Mapping[str, Any]) -> Any:
+    """The RSA key that a JSON Web Key describes."""
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers
+
+    modulus, exponent = (int.from_bytes(_unb64(str(web_key[part])), "big") for part in ("n", "e"))
+    return RSAPublicNumbers(exponent, modulus).public_key()
+
+
 def claims_of(token: str) -> dict[str, Any]:
     """The claims of a JWT, unverified: only to find whose key to verify with. {} where it is none."""
     try:

@@ -52,6 +52,8 @@ compute zones > compute.zones: get list
 iam permissions > : queryTestablePermissions
 iam projects.roles > iam.roles: create delete get list patch=update undelete
 iam roles > : get list queryGrantableRoles
+iam workloadIdentityPools > iam.workloadIdentityPools: create delete get list patch=update undelete
+iam workloadIdentityPools.providers > iam.workloadIdentityPoolProviders: create delete get list patch=update undelete
 iam serviceAccounts > iam.serviceAccounts: create delete disable enable get list patch=update undelete update IAM
 iam serviceAccounts > iam.serviceAccounts: signBlob signJwt
 iam serviceAccounts.keys > iam.serviceAccountKeys: create delete disable enable get list upload=create

@@ -174,6 +174,8 @@ class Policies:
         names = {caller, "allUsers", "allAuthenticatedUsers"}
         if caller.startswith("user:"):
             names.add(f"domain:{caller.rpartition('@')[2]}")
+        if caller.startswith("principal:"):
+            names.update((self._store.get(policy_members.SETS, caller) or {"sets": ()})["sets"])
         for place in places:
             if place.startswith("projects/") and place.count("/") == 1:
                 for binding in self._effective(place):

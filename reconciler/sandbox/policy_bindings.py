@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from reconciler.sandbox import policy_conditions
+from reconciler.sandbox import cel
 from reconciler.sandbox.errors import ApiError
 from reconciler.sandbox.policy_members import canonical
 
@@ -58,8 +58,8 @@ def check(bindings: Sequence[Binding], sent: Mapping[str, Any], current: Mapping
         condition: Mapping[str, Any] = binding.get("condition", {})
         try:
             if condition:
-                policy_conditions.check(str(condition.get("expression", "")))
-        except policy_conditions.Unreadable as error:
+                cel.check(str(condition.get("expression", "")))
+        except cel.Unreadable as error:
             text = f"Condition expression compilation failed for role {binding['role']}: {error}"
             raise ApiError(400, text) from error
     asked = int(sent.get("version", 0))

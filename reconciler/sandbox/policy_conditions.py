@@ -1,33 +1,17 @@
-"""Conditions of IAM bindings: the part of Google's CEL that conditions on names, types and times use.
+"""Conditions of IAM bindings: asked about a resource and the moment of the request.
 
     resource.name.startsWith("projects/_/buckets/b/objects/x") && request.time < timestamp("2030-01-01T00:00:00Z")
 
-Comparisons (`== != < <= > >=`), `&& || !`, brackets, `true`, `false`, strings, integers, `in [..]`,
-`startsWith`, `endsWith`, `contains`, `extract`, `timestamp`, `duration`, and `getHours`, `getDayOfWeek` … of times.
-An expression that this module cannot read grants nothing, as one that fails grants nothing at Google.
+An expression that cannot be evaluated grants nothing, as one that fails grants nothing at Google.
 Source: "Attribute reference for IAM Conditions" of Google's IAM documentation.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from typing import Any, Final
-from zoneinfo import ZoneInfo
+from dataclasses import dataclass
+from datetime import datetime
 
-MOST_CHARACTERS: Final = 12_800
-"""Google's limit on the length of an expression."""
-_TOKEN: Final = re.compile(
-    r"""\s*(?:(?P<text>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|(?P<number>\d+)|(?P<word>[A-Za-z_]\w*)"""
-    r"""|(?P<sign>&&|\|\||==|!=|<=|>=|[-+<>!.,()\[\]]))"""
-)
-_DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)([hms])")
-
-
-class Unreadable(ValueError):
-    """An expression is not CEL, or uses what is not emulated."""
+from reconciler.sandbox import cel
 
 
 @dataclass(frozen=True)
@@ -43,223 +27,8 @@ class Asked:
 
 def holds(expression: str, asked: Asked) -> bool:
     """Whether the condition lets the request through; False for what cannot be evaluated."""
+    resource = {"name": asked.name, "type": asked.type, "service": asked.service}
     try:
-        return _Reader(_tokens(expression), asked).whole() is True
-    except (Unreadable, TypeError, ValueError, KeyError, ArithmeticError):
+        return cel.evaluate(expression, {"resource": resource, "request": {"time": asked.time}}) is True
+    except cel.Unreadable:
         return False
-
-
-def check(expression: str) -> None:
-    """Raise Unreadable where *expression* is not well-formed; what is not emulated passes."""
-    if not expression.strip() or len(expression) > MOST_CHARACTERS:
-        raise Unreadable("an expression has 1 to 12,800 characters")
-    depth = 0
-    for kind, sign in _tokens(expression):
-        depth += (kind == "sign") * ((sign in "([") - (sign in ")]"))
-        if depth < 0:
-            break
-    if depth:
-        raise Unreadable("brackets do not match")
-
-
-def _tokens(expression: str) -> list[tuple[str, str]]:
-    found: list[tuple[str, str]] = []
-    at, text = 0, expression.strip()
-    while at < len(text):
-        match = _TOKEN.match(text, at)
-        if match is None:
-            raise Unreadable(f"unexpected {text[at : at + 10]!r}")
-        found.append((str(match.lastgroup), match[str(match.lastgroup)]))
-        at = match.end()
-    return found
-
-
-def _seconds(text: str) -> timedelta:
-    units = {"h": 3600.0, "m": 60.0, "s": 1.0}
-    parts = _DURATION.findall(text)
-    if not parts:
-        raise Unreadable(text)
-    return timedelta(seconds=sum(float(number) * units[unit] for number, unit in parts))
-
-
-def _moment(text: str) -> datetime:
-    return datetime.fromisoformat(text.replace("Z", "+00:00"))
-
-
-def _extract(text: str, template: str) -> str:
-    """`extract("/projects/{id}/")`: what stands between the template's two ends."""
-    before, _, rest = template.partition("{")
-    after = rest.partition("}")[2]
-    start = text.find(before)
-    if start < 0:
-        return ""
-    start += len(before)
-    end = text.find(after, start) if after else len(text)
-    return text[start:end] if end >= 0 else ""
-
-
-_ON_TEXT: Final[Mapping[str, Callable[[str, str], Any]]] = {
-    "startsWith": lambda text, other: text.startswith(other),
-    "endsWith": lambda text, other: text.endswith(other),
-    "contains": lambda text, other: other in text,
-    "matches": lambda text, other: re.search(other, text) is not None,
-    "extract": _extract,
-}
-_ON_TIME: Final[Mapping[str, Callable[[datetime], int]]] = {
-    # CEL counts months and days of months from 0, and weeks from Sunday.
-    "getFullYear": lambda time: time.year,
-    "getMonth": lambda time: time.month - 1,
-    "getDate": lambda time: time.day,
-    "getDayOfMonth": lambda time: time.day - 1,
-    "getDayOfWeek": lambda time: (time.weekday() + 1) % 7,
-    "getDayOfYear": lambda time: time.timetuple().tm_yday - 1,
-    "getHours": lambda time: time.hour,
-    "getMinutes": lambda time: time.minute,
-    "getSeconds": lambda time: time.second,
-}
-_COMPARE: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
-    "==": lambda a, b: a == b,
-    "!=": lambda a, b: a != b,
-    "<": lambda a, b: a < b,
-    "<=": lambda a, b: a <= b,
-    ">": lambda a, b: a > b,
-    ">=": lambda a, b: a >= b,
-}
-
-
-@dataclass
-class _Reader:
-    """Evaluates while it reads: expressions are short, and are asked about one request at a time."""
-
-    tokens: list[tuple[str, str]]
-    asked: Asked
-    at: int = field(default=0)
-
-    def whole(self) -> Any:
-        value = self.either()
-        if self.at != len(self.tokens):
-            raise Unreadable(self.tokens[self.at][1])
-        return value
-
-    def either(self) -> Any:
-        value = self.both()
-        while self.takes("||"):
-            other = self.both()
-            value = _truth(value) or _truth(other)
-        return value
-
-    def both(self) -> Any:
-        value = self.compared()
-        while self.takes("&&"):
-            other = self.compared()
-            value = _truth(value) and _truth(other)
-        return value
-
-    def compared(self) -> Any:
-        value = self.sum()
-        for sign, compare in _COMPARE.items():
-            if self.takes(sign):
-                return compare(value, self.sum())
-        if self.peek() == ("word", "in"):
-            self.at += 1
-            return value in self.listed()
-        return value
-
-    def sum(self) -> Any:
-        value = self.unary()
-        while (sign := self.peek()[1]) in ("+", "-") and self.peek()[0] == "sign":
-            self.at += 1
-            other = self.unary()
-            value = value + other if sign == "+" else value - other
-        return value
-
-    def unary(self) -> Any:
-        if self.takes("!"):
-            return not _truth(self.unary())
-        return self.member(self.primary())
-
-    def primary(self) -> Any:
-        kind, word = self.next()
-        if kind == "text":
-            return re.sub(r"\\(.)", r"\1", word[1:-1])
-        if kind == "number":
-            return int(word)
-        if word == "(":
-            value = self.either()
-            self.expect(")")
-            return value
-        if kind == "word":
-            return self.named(word)
-        raise Unreadable(word)
-
-    def named(self, word: str) -> Any:
-        if word in ("true", "false"):
-            return word == "true"
-        if word == "timestamp":
-            return _moment(self.argument())
-        if word == "duration":
-            return _seconds(self.argument())
-        self.expect(".")
-        path = f"{word}.{self.next()[1]}"
-        known: Mapping[str, Any] = {
-            "resource.name": self.asked.name,
-            "resource.type": self.asked.type,
-            "resource.service": self.asked.service,
-            "request.time": self.asked.time,
-        }
-        if path not in known:
-            raise Unreadable(path)
-        return known[path]
-
-    def member(self, value: Any) -> Any:
-        while self.takes("."):
-            verb = self.next()[1]
-            if isinstance(value, datetime) and verb in _ON_TIME:
-                self.expect("(")
-                zone = "UTC" if self.peek()[1] == ")" else str(self.primary())
-                self.expect(")")
-                value = _ON_TIME[verb](value.astimezone(UTC if zone == "UTC" else ZoneInfo(zone)))
-            elif isinstance(value, str) and verb in _ON_TEXT:
-                value = _ON_TEXT[verb](value, self.argument())
-            else:
-                raise Unreadable(verb)
-        return value
-
-    def argument(self) -> str:
-        self.expect("(")
-        value = self.either()
-        self.expect(")")
-        if not isinstance(value, str):
-            raise Unreadable("a text is wanted")
-        return value
-
-    def listed(self) -> list[Any]:
-        self.expect("[")
-        items: list[Any] = []
-        while not self.takes("]"):
-            items.append(self.either())
-            self.takes(",")
-        return items
-
-    def peek(self) -> tuple[str, str]:
-        return self.tokens[self.at] if self.at < len(self.tokens) else ("end", "")
-
-    def next(self) -> tuple[str, str]:
-        token = self.peek()
-        self.at += 1
-        return token
-
-    def takes(self, sign: str) -> bool:
-        found = self.peek() == ("sign", sign)
-        self.at += found
-        return found
-
-    def expect(self, sign: str) -> None:
-        if not self.takes(sign):
-            raise Unreadable(f"{sign!r} is missing")
-
-
-def _truth(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise Unreadable("a condition is wanted")
-    return value

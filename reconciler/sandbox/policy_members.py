@@ -35,6 +35,8 @@ GOOGLES: Final = re.compile(
     r"|\d+@(cloudservices|cloudbuild|project)\.gserviceaccount\.com"
     r"|\d+-compute@developer\.gserviceaccount\.com|[a-z0-9.-]+@appspot\.gserviceaccount\.com"
 )
+SETS: Final = "iam.principalSets"
+"""The store's kind of what a federated principal belongs to: by principal, {"sets": [its principal sets]}."""
 HOME: Final = "sandbox.example"
 """The domain of the organisation that the sandbox's projects belong to."""
 NOWHERE: Final = ".invalid"

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, cast
 
-from reconciler.sandbox import accounts, admin, batch, custom_roles, faults, oauth, tls
+from reconciler.sandbox import accounts, admin, batch, custom_roles, faults, federation, oauth, tls
 from reconciler.sandbox.conditions import Conditions
 from reconciler.sandbox.dispatch import Apis, load_services
 from reconciler.sandbox.errors import SandboxError, body, not_emulated
@@ -142,6 +142,8 @@ class Server:
             admin.answer(world, visit, self._source, self.stop)
         elif oauth.serves(visit):
             oauth.answer(world, visit)
+        elif federation.serves(visit):
+            federation.answer(world, visit)
         elif batch.serves(visit):
             batch.answer(visit, self._front.answer)
         else:
