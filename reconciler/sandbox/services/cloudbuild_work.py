@@ -58,7 +58,17 @@ class _Command:
 
 def register(world: World) -> None:
     """Say what the operation of a build does."""
-    world.operations.register(RUN, lambda arguments, progress: _run(world, arguments["name"], progress))
+
+    def undone(arguments: Mapping[str, Any], error: ApiError) -> None:
+        def ended(body: Body) -> Body:
+            detail = {"status": "INTERNAL_ERROR", "statusDetail": error.message, "finishTime": world.now()}
+            return {**body, **detail}
+
+        world.store.update(BUILD, arguments["name"], ended)
+
+    world.operations.register(
+        RUN, lambda arguments, progress: _run(world, arguments["name"], progress), undone
+    )
 
 
 def image_of(reference: str) -> Reference | None:

@@ -37,7 +37,15 @@ class _Ended:
 
 def register(world: World) -> None:
     """Say what running a job does."""
-    world.operations.register(RUN, lambda arguments, progress: _run(world, arguments["name"], progress))
+
+    def undone(arguments: Mapping[str, Any], error: ApiError) -> None:
+        world.store.update(
+            EXECUTION, arguments["name"], lambda body: _completed(world, _begun(world, body), error.message)
+        )
+
+    world.operations.register(
+        RUN, lambda arguments, progress: _run(world, arguments["name"], progress), undone
+    )
 
 
 def _run(world: World, name: str, progress: Progress) -> Mapping[str, Any]:
