@@ -1,6 +1,6 @@
 """Bodies and parameters against Google's schemas, with the wording of Google's JSON front end.
 
-What the documents do not know (what is immutable, what is required) is each service's own business.
+What the documents do not say (what is required, what cannot be changed) is in the field table, fields.py.
 """
 
 from __future__ import annotations

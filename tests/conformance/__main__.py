@@ -19,7 +19,8 @@ Recordings are request and answer pairs of real Google Cloud, such as the HTTP l
 (GoogleCloudPlatform/k8s-config-connector, Apache-2.0) keeps beside its tests. A recording is a JSON Lines file:
   {"service", "kind", "case", "seq", "provenance": {"commit"},
    "request": {"method", "url", "path", "query", "body"}, "response": {"status", "body"}}
-Put *.jsonl files in recordings/, or name their folder: make conformance RECORDINGS=FOLDER"""
+Put *.jsonl files in recordings/, or name their folder: make conformance RECORDINGS=FOLDER
+A clone of that project is such a folder, too: its _http.log files are read as they are."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

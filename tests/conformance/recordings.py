@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
+from tests.conformance import http_logs
+
 PLACES: Final = ("recordings", "../recordings", "../shared/recordings")
 """Where recordings are looked for, beside the checkout; FOLDER goes first."""
 FOLDER: Final = "MLFLOW_RECONCILE_RECORDINGS"
@@ -70,8 +72,11 @@ def find() -> Path | None:
 
 
 def read(folder: Path) -> list[Row]:
-    """Every row of every `*.jsonl` in *folder*; raises ValueError naming the line that is no row."""
-    rows: list[Row] = []
+    """Every row of every `*.jsonl` in *folder*, and of every HTTP log of the Config Connector project below it.
+
+    Raises ValueError naming the line, or the log, that is none.
+    """
+    rows = [_row(line) for line in http_logs.lines(folder)]
     for path in sorted(folder.glob("*.jsonl")):
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
             try:
