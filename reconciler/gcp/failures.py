@@ -78,9 +78,10 @@ def _kind_of(answer: Answer) -> tuple[type[errors.ReconcileError], str]:
         there = f" --project {consumer}" if consumer else ""
         return errors.ApiDisabled, f"Enable it: gcloud services enable {service}{there}, or let apply do it."
     if _policy_of_the_organisation(answer):
+        named = f" {answer.metadata['constraint']}" if "constraint" in answer.metadata else ""
         return (
             errors.Refused,
-            "An organisation policy forbids it: ask who administers the organisation, or change the spec.",
+            f"An organisation policy{named} forbids it: ask who administers the organisation, or change the spec.",
         )
     if status == 403 and reason == "CONSUMER_INVALID":
         return errors.ProjectMissing, "Check `project:` in the spec."
@@ -103,7 +104,7 @@ def _kind_of(answer: Answer) -> tuple[type[errors.ReconcileError], str]:
 def _policy_of_the_organisation(answer: Answer) -> bool:
     """Cloud Storage answers a violated constraint with the same 412 as a precondition that did not hold."""
     words = ("constraints/", "organization policy", "permitted customer")
-    return any(word in answer.message.lower() for word in words)
+    return "constraint" in answer.metadata or any(word in answer.message.lower() for word in words)
 
 
 def _version_moved(answer: Answer) -> bool:
@@ -149,7 +150,18 @@ def parse(status: int, content: bytes, fallback: str, address: str = "") -> Answ
     )
     # Service Usage adds a token for Google's support, which is of no use to anybody else.
     message = str(error.get("message", fallback)).partition("\nHelp Token:")[0]
-    return Answer(status, reason, message, dict(info.get("metadata") or {}), address)
+    metadata = cast("dict[str, str]", info.get("metadata") or {})
+    return Answer(status, reason, message, {**metadata, **_constraint(details)}, address)
+
+
+def _constraint(details: list[dict[str, Any]]) -> dict[str, str]:
+    """{"constraint"}: the organisation policy that the details say is violated, if any."""
+    for detail in details:
+        for violation in cast("list[dict[str, Any]]", detail.get("violations") or []):
+            kind = str(violation.get("type", ""))
+            if kind.startswith("constraints/"):
+                return {"constraint": kind.removeprefix("constraints/")}
+    return {}
 
 
 def _first_reason(entries: list[Any]) -> str:

@@ -82,6 +82,12 @@ ANSWERS: list[tuple[tuple[int, dict[str, Any]], type[errors.ReconcileError]]] = 
 ]
 
 
+FORBIDDEN: dict[str, Any] = {
+    "@type": "type.googleapis.com/google.rpc.PreconditionFailure",
+    "violations": [{"type": "constraints/iam.disableServiceAccountCreation", "subject": "projects/p"}],
+}
+
+
 def of_discovery(status: int, content: bytes) -> Exception:
     """The exception of google-api-python-client."""
     return cast("Any", HttpError)(httplib2.Response({"status": str(status)}), content)
@@ -121,6 +127,16 @@ def test_a_disabled_api_names_the_api_and_the_command(library: Library) -> None:
     explained = explain(library(status, json.dumps(body).encode()), "reading")
     assert explained.way_out.startswith("Enable it: gcloud services enable run.googleapis.com")
     assert explained.reason == "SERVICE_DISABLED"
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_a_policy_of_the_organisation_is_named(library: Library) -> None:
+    """Whatever the message says: the details tell which constraint it is."""
+    text = "Service account creation is not allowed on this project."
+    status, body = modern(400, text, "FAILED_PRECONDITION", FORBIDDEN)
+    found = explain(library(status, json.dumps(body).encode()), "creating x")
+    assert type(found) is errors.Refused
+    assert "An organisation policy iam.disableServiceAccountCreation forbids it" in found.way_out
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
