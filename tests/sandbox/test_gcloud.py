@@ -103,7 +103,11 @@ def test_objects_go_up_come_back_and_go(gcloud: Gcloud, cloud: Cloud, tmp_path: 
     gcloud.ok("storage", "cp", f"{url}/dir/small.txt", f"{url}/copy.txt")
     assert gcloud.ok("storage", "ls", f"{url}/").split() == [f"{url}/copy.txt", f"{url}/dir/"]
     assert gcloud.ok("storage", "cat", f"{url}/copy.txt") == "line\n\n"
-    gcloud.ok("storage", "rm", f"{url}/copy.txt")
+    gcloud.ok("storage", "mv", f"{url}/copy.txt", f"{url}/moved.txt")
+    gcloud.ok("storage", "objects", "update", f"{url}/moved.txt", "--update-custom-metadata=a=b")
+    found = gcloud.json("storage", "objects", "describe", f"{url}/moved.txt", "--raw")
+    assert (found["metadata"]["a"], found["metageneration"]) == ("b", "2")
+    gcloud.ok("storage", "rm", f"{url}/moved.txt")
     assert gcloud.ok("storage", "ls", f"{url}/**").split() == [f"{url}/dir/large.bin", f"{url}/dir/small.txt"]
 
 
@@ -120,6 +124,15 @@ def test_a_secret_and_its_versions(gcloud: Gcloud, cloud: Cloud, tmp_path: Path)
     role = "--role=roles/secretmanager.secretAccessor"
     gcloud.ok("secrets", "add-iam-policy-binding", "pw", f"--member={member}", role)
     assert [one["name"] for one in gcloud.json("secrets", "list")] == [f"projects/{cloud.number}/secrets/pw"]
+    changes = ["--update-labels=c=d", "--remove-labels=a", "--update-version-aliases=prod=1"]
+    gcloud.ok("secrets", "update", "pw", *changes)
+    found = gcloud.json("secrets", "describe", "pw")
+    assert (found["labels"], found["versionAliases"]) == ({"c": "d"}, {"prod": "1"})
+    gcloud.ok("secrets", "versions", "destroy", "1", "--secret=pw")
+    stale = gcloud.run("secrets", "delete", "pw", '--etag="0"')
+    assert "etag" in stale.stderr
+    gcloud.ok("secrets", "delete", "pw")
+    assert gcloud.run("secrets", "describe", "pw").returncode == 1
 
 
 def test_a_repository_with_policies(gcloud: Gcloud, cloud: Cloud, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import pytest
 from google.api_core import exceptions
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import secretmanager_v1, storage
+from google.cloud.storage import transfer_manager
 from googleapiclient import discovery  # pyright: ignore[reportMissingTypeStubs] -- ships no types
 from googleapiclient.errors import HttpError  # pyright: ignore[reportMissingTypeStubs] -- ships no types
 
@@ -86,6 +87,71 @@ def test_the_storage_client_moves_objects(gcs: Any, cloud: Cloud) -> None:
         bucket.delete()
     bucket.delete(force=True)
     assert gcs.lookup_bucket(bucket.name) is None
+
+
+def test_the_storage_client_makes_objects_of_objects(gcs: Any, cloud: Cloud) -> None:
+    """Composed, copied, rewritten into another class and bucket, moved; a stale generation is refused."""
+    bucket = gcs.create_bucket(f"{cloud.project}-made")
+    other = gcs.create_bucket(f"{cloud.project}-other")
+    parts = [bucket.blob(name) for name in ("one", "two")]
+    for part in parts:
+        part.metadata = {"is": part.name}
+        part.upload_from_string(part.name)
+    whole = bucket.blob("whole")
+    whole.content_type = "text/plain"
+    whole.compose(parts, if_generation_match=0)
+    assert (whole.download_as_text(), whole.component_count, whole.md5_hash) == ("onetwo", 2, None)
+    with pytest.raises(exceptions.PreconditionFailed):
+        whole.compose(parts, if_generation_match=0)
+    copied = bucket.copy_blob(parts[0], other, "copy")
+    assert (copied.metadata, copied.bucket.name) == ({"is": "one"}, other.name)
+    whole.update_storage_class("NEARLINE")
+    whole.reload()
+    assert (whole.storage_class, whole.content_type) == ("NEARLINE", "text/plain")
+    token, rewritten, total = other.blob("again").rewrite(whole)
+    assert (token, rewritten, total) == (None, 6, 6)
+    assert bucket.move_blob(parts[1], "moved").metadata == {"is": "two"}
+    assert sorted(blob.name for blob in gcs.list_blobs(bucket, match_glob="m*")) == ["moved"]
+
+
+def test_the_storage_client_sends_parts_side_by_side(gcs: Any, cloud: Cloud, tmp_path: Path) -> None:
+    """An upload in parts by the XML API and a download in ranges, by the library's transfer manager."""
+    bucket = gcs.create_bucket(f"{cloud.project}-parts")
+    data = os.urandom(11 << 20)
+    (tmp_path / "up").write_bytes(data)
+    manager: Any = transfer_manager
+    blob = bucket.blob("dir/big one")
+    blob.metadata = {"in": "parts"}
+    manager.upload_chunks_concurrently(
+        str(tmp_path / "up"), blob, chunk_size=5 << 20, worker_type="thread", max_workers=3
+    )
+    blob.reload()
+    assert (blob.size, blob.metadata, blob.md5_hash) == (len(data), {"in": "parts"}, None)
+    manager.download_chunks_concurrently(
+        blob, str(tmp_path / "down"), chunk_size=4 << 20, worker_type="thread"
+    )
+    assert (tmp_path / "down").read_bytes() == data
+
+
+def test_the_storage_client_brings_back_what_was_deleted(gcs: Any, cloud: Cloud) -> None:
+    """Soft-deleted objects, noncurrent generations, and objects that are held."""
+    bucket = gcs.bucket(f"{cloud.project}-kept")
+    bucket.versioning_enabled = True
+    bucket = gcs.create_bucket(bucket)
+    blob = bucket.blob("x")
+    for text in ("first", "second"):
+        blob.upload_from_string(text)
+    first = next(one for one in gcs.list_blobs(bucket, versions=True) if one.time_deleted)
+    assert bucket.blob("x", generation=first.generation).download_as_text() == "first"
+    bucket.blob("x", generation=first.generation).delete()
+    gone = next(iter(gcs.list_blobs(bucket, soft_deleted=True)))
+    assert gone.generation == first.generation
+    assert bucket.restore_blob("x", generation=gone.generation).download_as_text() == "first"
+    held = bucket.blob("x")
+    held.temporary_hold = True
+    held.patch()
+    with pytest.raises(exceptions.Forbidden, match="under active Temporary hold"):
+        held.delete()
 
 
 def test_the_storage_client_changes_a_bucket(gcs: Any, cloud: Cloud) -> None:
