@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 from urllib.parse import parse_qs
 
 from reconciler.sandbox import accounts, denials, errors, oauth, permissions
@@ -12,6 +12,7 @@ from reconciler.sandbox.denials import NAMES
 from reconciler.sandbox.discovery import Described, Document
 from reconciler.sandbox.errors import ApiError
 from reconciler.sandbox.identities import OPERATOR
+from reconciler.sandbox.policy_conditions import MODIFIED
 from reconciler.sandbox.world import Request, Visit, World
 
 _IN_NAME: Final = re.compile(r"^/?(?:projects|namespaces)/([^/:]+)")
@@ -81,10 +82,19 @@ def check(world: World, document: Document, request: Request) -> None:
             return
         raise errors.not_emulated(request.http_method, request.path, f"who may call {error}") from error
     places = _resources(request)
+    attributes = _attributes(world, request, places)
     for permission in asked:
-        if not world.policies.allowed(request.caller, permission, places):
+        if not world.policies.allowed(request.caller, permission, places, attributes=attributes):
             known = world.projects.get(request.project)
             raise denials.denied(document.host, known.number if known else "", request, permission)
+
+
+def _attributes(world: World, request: Request, places: Sequence[str]) -> dict[str, Any]:
+    """What conditions may ask about the request itself."""
+    policy: Any = request.body.get("policy")
+    if not places or not request.method_id.endswith("setIamPolicy") or not isinstance(policy, dict):
+        return {}
+    return {MODIFIED: world.policies.modified(places[0], cast("dict[str, Any]", policy))}
 
 
 def check_billed(world: World, document: Document, caller: str, headers: Mapping[str, str]) -> None:

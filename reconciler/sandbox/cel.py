@@ -2,8 +2,9 @@
 
 Comparisons (`== != < <= > >=`), `&& || !`, `+ -`, brackets, `true`, `false`, strings, integers, `in [..]`,
 `startsWith`, `endsWith`, `contains`, `matches`, `extract`, `timestamp`, `duration`, and `getHours`, `getDayOfWeek` …
-of times; fields by `a.b` and `a["b"]`. Source: the CEL specification, and the functions that Google's pages on IAM
-Conditions and on workload identity federation name.
+of times; lists and their `hasOnly`; fields by `a.b` and `a["b"]`, and `api.getAttribute`.
+Source: the CEL specification, and the functions that Google's pages on IAM Conditions and on workload identity
+federation name.
 """
 
 from __future__ import annotations
@@ -22,6 +23,10 @@ _TOKEN: Final = re.compile(
     r"""|(?P<sign>&&|\|\||==|!=|<=|>=|[-+<>!.,()\[\]]))"""
 )
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)([hms])")
+
+
+class Attributes(dict[str, Any]):
+    """What `getAttribute(name, default)` reads."""
 
 
 class Unreadable(ValueError):
@@ -177,6 +182,9 @@ class _Reader:
             return value
         if kind == "word":
             return self.named(word)
+        if word == "[":
+            self.at -= 1
+            return self.listed()
         raise Unreadable(word)
 
     def named(self, word: str) -> Any:
@@ -208,7 +216,25 @@ class _Reader:
             return _ON_TIME[name](value.astimezone(UTC if zone == "UTC" else ZoneInfo(zone)))
         if isinstance(value, str) and name in _ON_TEXT:
             return _ON_TEXT[name](value, self.argument())
+        if isinstance(value, list) and name == "hasOnly":
+            return self.only(cast("list[Any]", value))
+        if isinstance(value, Attributes) and name == "getAttribute":
+            return self.attribute(value)
         return _field(value, name)
+
+    def only(self, items: list[Any]) -> bool:
+        self.expect("(")
+        allowed = self.listed()
+        self.expect(")")
+        return all(item in allowed for item in items)
+
+    def attribute(self, known: Attributes) -> Any:
+        self.expect("(")
+        name = self.either()
+        self.expect(",")
+        default = self.either()
+        self.expect(")")
+        return known.get(name, default)
 
     def argument(self) -> str:
         self.expect("(")

@@ -132,23 +132,39 @@ class Policies:
                 if changed:
                     self._store.put(KIND, name, {**policy, "etag": self._etag()})
 
-    def allowed(self, caller: str, permission: str, resources: Iterable[str], about: str = "") -> bool:
+    def allowed(
+        self,
+        caller: str,
+        permission: str,
+        resources: Iterable[str],
+        about: str = "",
+        attributes: Mapping[str, Any] | None = None,
+    ) -> bool:
         """Whether *caller* holds *permission* on one of *resources* (the resource and what it lies in).
 
-        The operator owns everything. Conditions are asked about *about*, else the first resource, and about now.
+        The operator owns everything. Conditions are asked about *about*, else the first resource, about now, and
+        about the request's *attributes*.
         """
         places = list(resources)
-        granted = self._holds(caller, permission, places, about)
+        granted = self._holds(caller, permission, places, about, attributes)
         self.questions.note(caller, permission, places, granted=granted)
         return granted
 
-    def _holds(self, caller: str, permission: str, places: Sequence[str], about: str = "") -> bool:
+    def _holds(
+        self,
+        caller: str,
+        permission: str,
+        places: Sequence[str],
+        about: str = "",
+        attributes: Mapping[str, Any] | None = None,
+    ) -> bool:
         if caller == OPERATOR:
             return True
         if not places:
             return False
         names = self._names(caller, places)
-        asked = asked_about(about or places[0], self._around.number, self._around.clock())
+        now = self._around.clock()
+        asked = asked_about(about or places[0], self._around.number, now, attributes or {})
         return any(
             not names.isdisjoint(binding["members"])
             and ("condition" not in binding or holds(str(binding["condition"].get("expression", "")), asked))
@@ -156,6 +172,12 @@ class Policies:
             for place in places
             for binding in self._effective(place)
         )
+
+    def modified(self, resource: str, policy: Mapping[str, Any]) -> list[str]:
+        """The roles of which *policy* would change who has them on *resource*."""
+        before = policy_bindings.granted(self.get(resource).get("bindings", ()))
+        after = policy_bindings.granted(policy.get("bindings", ()))
+        return sorted({role for role, *_ in before ^ after})
 
     def held(self, caller: str, permissions: Iterable[str], resources: Sequence[str]) -> dict[str, Any]:
         """The answer of testIamPermissions."""

@@ -41,6 +41,15 @@ def merged(bindings: Sequence[Mapping[str, Any]]) -> list[Binding]:
     return [kept[key] for key in sorted(kept) if kept[key]["members"]]
 
 
+def granted(bindings: Sequence[Mapping[str, Any]]) -> set[tuple[str, str, str]]:
+    """(role, condition as text, member) of everything that *bindings* grant."""
+    return {
+        (one["role"], json.dumps(one.get("condition"), sort_keys=True), member)
+        for one in merged(bindings)
+        for member in one["members"]
+    }
+
+
 def version(bindings: Sequence[Mapping[str, Any]]) -> int:
     """The version that a policy with *bindings* has."""
     return CONDITIONAL if any("condition" in binding for binding in bindings) else 1

@@ -8,10 +8,15 @@ Source: "Attribute reference for IAM Conditions" of Google's IAM documentation.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any, Final
 
 from reconciler.sandbox import cel
+
+MODIFIED: Final = "iam.googleapis.com/modifiedGrantsByRole"
+"""The attribute of a setIamPolicy request: the roles of which it changes who has them."""
 
 
 @dataclass(frozen=True)
@@ -23,12 +28,18 @@ class Asked:
     type: str
     service: str
     time: datetime
+    attributes: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """What the request says of itself: "iam.googleapis.com/modifiedGrantsByRole"."""
 
 
 def holds(expression: str, asked: Asked) -> bool:
     """Whether the condition lets the request through; False for what cannot be evaluated."""
-    resource = {"name": asked.name, "type": asked.type, "service": asked.service}
+    names = {
+        "resource": {"name": asked.name, "type": asked.type, "service": asked.service},
+        "request": {"time": asked.time},
+        "api": cel.Attributes(asked.attributes),
+    }
     try:
-        return cel.evaluate(expression, {"resource": resource, "request": {"time": asked.time}}) is True
+        return cel.evaluate(expression, names) is True
     except cel.Unreadable:
         return False

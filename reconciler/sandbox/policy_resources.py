@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from reconciler.sandbox.policy_conditions import Asked
 
@@ -28,7 +28,9 @@ def api_of(resource: str) -> str:
     return _TYPES.get(_collections(resource)[-1], ("", ""))[0]
 
 
-def asked_about(resource: str, number: Callable[[str], str], now: datetime) -> Asked:
+def asked_about(
+    resource: str, number: Callable[[str], str], now: datetime, attributes: Mapping[str, Any]
+) -> Asked:
     """What the condition of a binding may ask about *resource*; *number* gives a project's number, or ""."""
     collections = _collections(resource)
     api, kind = _TYPES.get(collections[-1], ("", ""))
@@ -39,7 +41,7 @@ def asked_about(resource: str, number: Callable[[str], str], now: datetime) -> A
         # Secret Manager is the one of ours that names projects by number in conditions.
         _, project, *rest = resource.split("/")
         name = "/".join(["projects", number(project) or project, *rest])
-    return Asked(name, f"{api}.googleapis.com/{kind}", f"{api}.googleapis.com", now)
+    return Asked(name, f"{api}.googleapis.com/{kind}", f"{api}.googleapis.com", now, attributes)
 
 
 def _collections(resource: str) -> list[str]:

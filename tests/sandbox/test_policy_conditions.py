@@ -10,6 +10,7 @@ import pytest
 from reconciler.sandbox.errors import ApiError
 from reconciler.sandbox.policies import Policies
 from reconciler.sandbox.store import Store
+from tests.sandbox.calls import Cloud
 from tests.sandbox.test_policies import RUNNER, VIEWER, binding
 
 
@@ -80,3 +81,36 @@ def test_a_condition_may_be_about_what_lies_inside(policies: Policies) -> None:
     assert policies.allowed(*asked, "buckets/b/objects/mine/x")
     assert not policies.allowed(*asked, "buckets/b/objects/others/x")
     assert not policies.allowed(*asked)
+
+
+def test_a_condition_may_be_about_the_roles_that_a_request_changes(cloud: Cloud) -> None:
+    """Whoever may grant two roles can grant them, and take them away, and no others."""
+    email, other = cloud.account("grants-little"), cloud.account("gets-roles")
+    expression = (
+        'api.getAttribute("iam.googleapis.com/modifiedGrantsByRole", [])\n'
+        '  .hasOnly(["roles/run.viewer", "roles/logging.logWriter"])'
+    )
+    little = {
+        "role": "roles/resourcemanager.projectIamAdmin",
+        "members": [f"serviceAccount:{email}"],
+        "condition": {"title": "little", "expression": expression},
+    }
+    asked = {"options": {"requestedPolicyVersion": 3}}
+    policy = cloud.ok("POST", "/v1/projects/{P}:getIamPolicy", asked)
+    sent = {**policy, "version": 3, "bindings": [*policy["bindings"], little]}
+    before = cloud.ok("POST", "/v1/projects/{P}:setIamPolicy", {"policy": sent})
+    caller = cloud.bearer(email)
+
+    def grant(role: str) -> int:
+        bindings = [*before["bindings"], {"role": role, "members": [f"serviceAccount:{other}"]}]
+        policy = {"version": 3, "bindings": bindings}
+        return caller.post("/v1/projects/{P}:setIamPolicy", {"policy": policy}).status
+
+    assert (grant("roles/run.viewer"), grant("roles/owner")) == (200, 403)
+    assert grant("roles/logging.logWriter") == 200
+    held = caller.ok(
+        "POST",
+        "/v1/projects/{P}:testIamPermissions",
+        {"permissions": ["resourcemanager.projects.setIamPolicy"]},
+    )
+    assert held == {"permissions": ["resourcemanager.projects.setIamPolicy"]}
