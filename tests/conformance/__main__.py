@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.conformance import documents, schemas
+from tests.conformance import documents, schemas, walk
 from tests.conformance.cloud import running
 from tests.conformance.recordings import find, read
 from tests.conformance.report import DIFFERENT, table
@@ -38,6 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _second_witness(chosen: argparse.Namespace) -> bool:
     found = schemas.look()
     say(*schemas.report(found, verbose=chosen.verbose))
+    if chosen.walk:
+        with tempfile.TemporaryDirectory() as folder:
+            say(*walk.report(walk.walk(Path(folder))))
     return bool(found.unknown or found.missing)
 
 
@@ -74,6 +78,9 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--case", help="count cases only that have this in their name")
     parser.add_argument(
         "-v", "--verbose", action="store_true", help="print what was given, and each difference"
+    )
+    parser.add_argument(
+        "--walk", action="store_true", help="apply, update and destroy, and see what that calls"
     )
     parser.add_argument(
         "--rewrite-schemas", action="store_true", help="keep what the installed documents say"

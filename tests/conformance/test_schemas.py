@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from tests.conformance import documents, schemas
 from tests.conformance.schemas import Schemas
 from tests.conformance.sendable import Call, calls
-from tests.scenarios.command import Bench
+from tests.conformance.walk import ELSEWHERE, Walk, walk
 
 
 @pytest.fixture(scope="module", name="found")
@@ -31,19 +29,21 @@ def test_every_call_is_known_and_emulated(found: Schemas) -> None:
     assert (found.unknown, found.missing) == ([], [])
 
 
-def test_an_apply_sends_nothing_else(settled: Bench) -> None:
-    """What an apply sent was read off the source before, and passed the checks against Google's documents."""
-    lines = (settled.home / "logs" / "requests.jsonl").read_text(encoding="utf-8").splitlines()
-    logged = [json.loads(line) for line in lines]
-    known = {(call.api, call.method_id) for call in calls()}
-    ours = [
-        line for line in logged if line["caller"] == "user:operator@sandbox.example" and line["method_id"]
-    ]
-    sent = {(line["api"], line["method_id"]) for line in ours}
-    assert sent
-    assert sent <= known
-    unknown = [line for line in logged if "Unknown name" in json.dumps(line["answer"])]
-    assert unknown == []
+@pytest.fixture(scope="module", name="walked")
+def _walked(tmp_path_factory: pytest.TempPathFactory) -> Walk:
+    return walk(tmp_path_factory.mktemp("walk"))
+
+
+def test_nothing_else_is_sent(walked: Walk) -> None:
+    """What apply, update and destroy sent was read off the source before, and Google's documents know all of it."""
+    sent = {(line["api"], line["method_id"]) for line in walked.lines}
+    assert sent <= {(call.api, call.method_id) for call in calls()}
+    assert [line for line in walked.lines if line["status"] == 400 or line["status"] >= 500] == []
+
+
+def test_what_is_not_walked_is_explained(walked: Walk) -> None:
+    """Apply, update and destroy call every method but the few that have a reason."""
+    assert {str(call) for call in walked.missed()} == set(ELSEWHERE)
 
 
 def test_the_kept_text_is_of_the_documents_it_names() -> None:
