@@ -28,7 +28,7 @@ def connect(deployment: Deployment, *, sandbox: bool) -> Cloud:
     where = start_sandbox(deployment.project) if sandbox else answering(endpoint())
     _past_any_proxy(where)
     load_libraries()
-    return Cloud(deployment.project, where, access_token() if where else "")
+    return Cloud(deployment.project, where, token=access_token() if where else "")
 
 
 def _past_any_proxy(where: str) -> None:

@@ -38,8 +38,8 @@ class Cloud:
 
     project: str
     endpoint: str = ""
-    token: str = field(default="", repr=False)
     project_number: str = ""
+    token: str = field(default="", repr=False)
     changing: bool = False
     """Whether this run writes; who only looks is told of roles for looking."""
     stopped: threading.Event = field(default_factory=threading.Event)
