@@ -9,7 +9,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
-from reconciler.sandbox import access, dispatch, preconditions, signed_urls, xml_objects, xml_uploads
+from reconciler.sandbox import (
+    access,
+    dispatch,
+    faults,
+    preconditions,
+    signed_urls,
+    tls,
+    xml_objects,
+    xml_uploads,
+)
 from reconciler.sandbox.buckets import BUCKET
 from reconciler.sandbox.conditions import AFTER, BEFORE
 from reconciler.sandbox.errors import ApiError
@@ -27,6 +36,11 @@ JSON_PATHS: Final = (
     "/discovery/",
     "/$discovery/",
 )
+_BUSY: Final = {
+    "429": (429, "SlowDown", "Please reduce your request rate."),
+    "500": (500, "InternalError", "We encountered an internal error. Please try again."),
+    "503": (503, "ServiceUnavailable", "Service Unavailable. Please try again."),
+}
 Operation = Callable[[World, Call], Answer]
 _METHODS: Final[dict[tuple[str, str], tuple[str, Operation]]] = {
     ("GET", ""): ("xml.objects.get", xml_objects.get),
@@ -70,7 +84,7 @@ class XmlApi:
         path = visit.target.partition("?")[0]
         if host_bucket(visit) or visit.host in HOSTS:
             return not path.startswith(JSON_PATHS)
-        if visit.host.endswith(".googleapis.com"):
+        if tls.serves(visit.host):
             return False
         if signed_urls.signed(visit):
             return True
@@ -121,10 +135,10 @@ class XmlApi:
             threading.Event().wait(dispatch.HANG_SECONDS)
         if fault in ("hang", "reset-before"):
             raise CutOff
-        if fault:
-            raise XmlError(
-                int(fault), "ServiceUnavailable", "We encountered an internal error. Please try again."
-            )
+        if fault == "502":
+            return faults.answer("storage", fault)
+        if fault or conditions.exceeded(method, "") is not None:
+            raise XmlError(*_BUSY[fault or "429"])
         call = call_of(visit, exchange.caller, self.check_body)
         found = operation(self.world, call)
         exchange.fault = conditions.fault(method, (AFTER,), line)

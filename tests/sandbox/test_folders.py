@@ -147,6 +147,19 @@ def test_a_notification_is_numbered_by_its_bucket(cloud: Cloud) -> None:
     assert refusal(cloud.get(f"{path}/1")) == (404, "notFound", "The requested resource was not found.")
 
 
+def test_cloud_storage_has_an_account_in_every_project(cloud: Cloud) -> None:
+    """It is made when somebody asks for it, and policies may name it from then on."""
+    found = cloud.ok("GET", "/storage/v1/projects/{P}/serviceAccount")
+    email = f"service-{cloud.number}@gs-project-accounts.iam.gserviceaccount.com"
+    assert found == {"kind": "storage#serviceAccount", "email_address": email}
+    nobody = cloud.bearer(cloud.account("nobody-asks"))
+    assert nobody.get("/storage/v1/projects/{P}/serviceAccount").status == 403
+    bucket = made(cloud, "agent")
+    policy = cloud.ok("GET", f"/storage/v1/b/{bucket}/iam")
+    policy["bindings"].append({"role": "roles/storage.objectViewer", "members": [f"serviceAccount:{email}"]})
+    assert cloud.ok("PUT", f"/storage/v1/b/{bucket}/iam", policy)["version"] == 1
+
+
 @pytest.mark.parametrize(
     ("sent", "reason", "message"),
     [

@@ -11,6 +11,7 @@ import pytest
 from tests.sandbox import gcs
 from tests.sandbox.calls import Answered, Cloud
 from tests.sandbox.gcs import element, listed, xml_refusal
+from tests.sandbox.test_conditions import under
 
 PART = 5 << 20
 
@@ -149,6 +150,18 @@ def test_the_host_says_what_is_meant(cloud: Cloud, bucket: str) -> None:
     assert cloud.call("PUT", "/dir/x", raw=b"abc", headers=own).status == 200
     assert cloud.get(f"/{bucket}/dir/x", headers=host).body == b"abc"
     assert cloud.get(f"/{bucket}-none/x", headers={"Host": f"{cloud.port}.example.org"}).status == 403
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"), [("429", "SlowDown"), ("500", "InternalError"), ("503", "ServiceUnavailable")]
+)
+def test_the_xml_api_has_its_bad_days_too(cloud: Cloud, bucket: str, fault: str, code: str) -> None:
+    """A fault is answered in place of the call, in XML; the next one works."""
+    with under(cloud, faults=[{"method": "storage.xml.objects.insert", "fault": fault}]):
+        answered = cloud.call("PUT", f"/{bucket}/x", raw=b"x")
+        assert xml_refusal(answered)[:2] == (int(fault), code)
+        assert cloud.call("HEAD", f"/{bucket}/x").status == 404
+        assert cloud.call("PUT", f"/{bucket}/x", raw=b"x").status == 200
 
 
 def test_who_may_not_learns_it_in_xml(cloud: Cloud, bucket: str) -> None:

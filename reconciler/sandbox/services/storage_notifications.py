@@ -1,4 +1,4 @@
-"""Cloud Storage: notification configurations, kept and validated. Nothing is published, as there is no Pub/Sub here.
+"""Cloud Storage: notification configurations, and the account that publishes them; there is no Pub/Sub here.
 
 As measured: a configuration's id is the bucket's metageneration, which every creation and deletion moves.
 """
@@ -9,11 +9,11 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from reconciler.sandbox import buckets
-from reconciler.sandbox.bucket_access import bucket_of
+from reconciler.sandbox import agents, bucket_access, buckets
+from reconciler.sandbox.bucket_access import bucket_of, demand_on_project
 from reconciler.sandbox.bucket_settings import invalid
 from reconciler.sandbox.errors import ApiError
-from reconciler.sandbox.services.storage import NOTIFICATION, change, served
+from reconciler.sandbox.services.storage import NOTIFICATION, Function, change, served
 from reconciler.sandbox.store import Body
 from reconciler.sandbox.world import Answer, Method, Request, World
 
@@ -30,8 +30,17 @@ _TOPIC: Final = re.compile(r"(?://pubsub\.googleapis\.com/)?(projects/[^/]+/topi
 
 def methods(world: World) -> dict[str, Method]:
     """All four; that a topic exists, and that Cloud Storage may publish to it, is taken on trust."""
-    functions = {"insert": _insert, "get": _get, "list": _list, "delete": _delete}
-    return served(world, {f"notifications.{verb}": function for verb, function in functions.items()})
+    functions: dict[str, Function] = {"insert": _insert, "get": _get, "list": _list, "delete": _delete}
+    named = {f"notifications.{verb}": function for verb, function in functions.items()}
+    return served(world, {**named, "projects.serviceAccount.get": _agent})
+
+
+def _agent(world: World, request: Request) -> Mapping[str, Any]:
+    """The account that Cloud Storage publishes as, made where it was not there."""
+    demand_on_project(world, request, "resourcemanager.projects.get")
+    number = bucket_access.number_of(world, request.project)
+    email, _ = agents.generate(world.store, world.policies, request.project, number, "storage.googleapis.com")
+    return {"kind": "storage#serviceAccount", "email_address": email}
 
 
 def _insert(world: World, request: Request) -> Mapping[str, Any]:
