@@ -32,14 +32,17 @@ class Compared:
     """What the runner had to make before the row could be asked."""
 
 
-def replay(sandbox: Sandbox, take: Take, other_takes: Sequence[Take] = ()) -> list[Compared]:
+def replay(
+    sandbox: Sandbox, take: Take, other_takes: Sequence[Take] = (), *, on_its_day: bool = True
+) -> list[Compared]:
     """Replay *take*; other takes of the same case say how what it begins with was made."""
     unique = token()
     project, number = sandbox.project(f"conform-{unique}")
     steps = complete(in_own_project(take), [in_own_project(one) for one in other_takes])
     bindings = Bindings([step.row for step in steps], project, number, unique)
     run = _Run(sandbox, bindings, steps)
-    sandbox.begin_on(take.rows[0].day)
+    if on_its_day:
+        sandbox.begin_on(take.rows[0].day)
     run.givens.begin()
     try:
         compared = [run.one(index) for index in range(len(steps))]
