@@ -69,7 +69,7 @@ def project(
 
 def check(world: World, document: Document, request: Request) -> None:
     """Raise ApiError 403 where the API is disabled in the project, or the caller lacks a permission."""
-    if request.project and request.api not in ALWAYS_ON:
+    if request.project and request.api not in ALWAYS_ON and not _of_the_callers_project(request):
         lag = world.conditions.propagation("services")
         if not world.projects.usable(request.project, document.host, lag, world.clock()):
             raise disabled(world, request.project, document)
@@ -87,6 +87,12 @@ def check(world: World, document: Document, request: Request) -> None:
         if not world.policies.allowed(request.caller, permission, places, attributes=attributes):
             known = world.projects.get(request.project)
             raise denials.denied(document.host, known.number if known else "", request, permission)
+
+
+def _of_the_callers_project(request: Request) -> bool:
+    """Whether it is the caller's own project that needs the API: whoever makes a project has it in another one."""
+    about_policies = request.method_id.endswith(("IamPolicy", "IamPermissions"))
+    return request.api == "cloudresourcemanager" and not about_policies
 
 
 def _attributes(world: World, request: Request, places: Sequence[str]) -> dict[str, Any]:

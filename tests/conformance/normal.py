@@ -47,6 +47,12 @@ HIDDEN: Final = (
     Rule("run * *lastModifier", r".+@.+", "who called"),
     Rule("run * generation", NUMBER, "the authors wrote this number for some", recorded="12345678901234"),
     Rule("iam * uniqueId", NUMBER, "assigned at random"),
+    Rule("iam keys privateKeyData", ANY, "a key is made for each request"),
+    Rule(
+        "resourcemanager * *rojectNumber",
+        rf"{NUMBER}|\$\{{projectNumber\}}",
+        "assigned at random; that of a project which the case makes is another than that of the take's",
+    ),
     Rule("iam * oauth2ClientId", NUMBER, "assigned at random"),
     Rule("serviceusage * *.uniqueId", NUMBER, "assigned at random"),
     Rule("compute addresses address", IPV4, "Google picks it; the authors made most 8.8.8.8"),

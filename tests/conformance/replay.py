@@ -119,11 +119,23 @@ class _Run:
         if not _mentions(body):
             return body
         if path.endswith(":setIamPolicy"):
-            asked = path.removesuffix(":setIamPolicy") + ":getIamPolicy"
-            live = self.sandbox.call("POST", row.host, asked, {}, {"options": {"requestedPolicyVersion": 3}})
-            return {**body, "policy": _live(body["policy"], live.body)}
-        live = self.sandbox.call("GET", row.host, re.sub(r"/set\w+$|:\w+$", "", path))
-        return _live(body, live.body)
+            policy = self._policy(row.host, path.removesuffix(":setIamPolicy") + ":getIamPolicy")
+            return {**body, "policy": _live(body["policy"], policy)}
+        live = self.sandbox.call("GET", row.host, re.sub(r"/set\w+$|:\w+$", "", path)).body
+        # IAM's PATCH of an account wraps the account, and says beside it which fields are meant.
+        return _live(body, {**fields_of(live), "serviceAccount": live} if "serviceAccount" in body else live)
+
+    def _policy(self, host: str, path: str) -> Any:
+        """The policy as it is: APIs differ in how they are asked for it."""
+        query = {"options.requestedPolicyVersion": "3"}
+        body = {"options": {"requestedPolicyVersion": 3}}
+        tries: tuple[tuple[str, dict[str, str], Any], ...] = (
+            ("POST", {}, body),
+            ("POST", query, None),
+            ("GET", query, None),
+        )
+        answers = (self.sandbox.call(method, host, path, asked, sent) for method, asked, sent in tries)
+        return next((got.body for got in answers if got.status == 200), None)
 
     def _note(self, row: Row, path: str, got: Got) -> None:
         body = fields_of(got.body)

@@ -117,6 +117,15 @@ def _disabled(maker: Maker, path: str, query: Mapping[str, str], shown: Mapping[
     return [f"{service}, disabled"]
 
 
+def _all_disabled(maker: Maker, path: str, query: Mapping[str, str], shown: Mapping[str, Any]) -> list[str]:
+    """The services that an operation enables, which names them, were off before."""
+    done: list[str] = []
+    for name in fields_of(shown.get("metadata")).get("resourceNames", ()):
+        service = f"{path.removesuffix(':batchEnable')}/{name.split('/')[1]}"
+        done += _disabled(maker, f"{service}:enable", query, shown)
+    return done
+
+
 def _services(maker: Maker, path: str, query: Mapping[str, str], shown: Mapping[str, Any]) -> list[str]:
     del query
     host, project = "serviceusage.googleapis.com", path.split("/")[3]
@@ -244,6 +253,7 @@ STATES: Final[Sequence[tuple[str, str, str, State]]] = (
     ("POST", "resourcemanager", r"/v\d/projects/[^/]+:getIamPolicy", _policy),
     ("GET", "serviceusage", r"/v\d\w*/projects/[^/]+/services", _services),
     ("POST", "serviceusage", r"/v\d\w*/projects/[^/]+/services/[^/]+:enable", _disabled),
+    ("POST", "serviceusage", r"/v\d\w*/projects/[^/]+/services:batchEnable", _all_disabled),
     ("GET", "servicenetworking", r"/v\d\w*/services/[^/]+/connections", _connections),
     ("GET", "compute", r"/compute/v1/projects/[^/]+/global/networks/[^/]+", _network),
     ("GET", "compute", r"/compute/v1/projects/[^/]+/global/addresses/[^/]+", _address),
