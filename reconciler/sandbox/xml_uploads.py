@@ -15,6 +15,7 @@ from xml.parsers import expat
 from xml.sax.saxutils import escape
 
 from reconciler.sandbox import blobs, bucket_access, generations, objects, resumable, uploads
+from reconciler.sandbox.buckets import BUCKET
 from reconciler.sandbox.store import Body
 from reconciler.sandbox.world import Answer, World, stamp
 from reconciler.sandbox.xml_errors import DECLARATION, INVALID, XML, XmlError
@@ -32,8 +33,14 @@ _CREATE: Final = "storage.multipartUploads.create"
 
 
 def sweep(world: World) -> list[str]:
-    """At start: forget parts of uploads that are over; the answer is the files of those that are not."""
-    known = {name for name, _ in world.store.list(UPLOAD)}
+    """At start: forget uploads without a bucket and parts without an upload; the answer is the files of the others."""
+    known: set[str] = set()
+    for name, upload in world.store.list(UPLOAD):
+        bucket = world.store.get(BUCKET, upload["bucket"])
+        if bucket is None or bucket.get("generation") != upload["bucketGeneration"]:
+            world.store.delete(UPLOAD, name)
+        else:
+            known.add(name)
     kept: list[str] = []
     for name, part in world.store.list(PART):
         if name.partition("/")[0] in known:
@@ -56,6 +63,7 @@ def begin(world: World, call: Call) -> Answer:
     identity = uuid.uuid4().hex + uuid.uuid4().hex
     body: Body = {
         "bucket": call.bucket,
+        "bucketGeneration": bucket.get("generation"),
         "name": call.name,
         "metadata": metadata,
         "params": {key: request.params[key] for key in ("predefinedAcl",) if key in request.params},
@@ -173,7 +181,8 @@ def _found(world: World, call: Call, permission: str) -> tuple[str, Body]:
     bucket_access.demand(world, call.request.caller, permission, bucket)
     identity = call.query["uploadId"]
     upload = world.store.get(UPLOAD, identity)
-    if upload is None or (upload["bucket"], upload["name"]) != (call.bucket, call.name):
+    here = (call.bucket, bucket.get("generation"), call.name)
+    if upload is None or (upload["bucket"], upload["bucketGeneration"], upload["name"]) != here:
         raise XmlError(404, "NoSuchUpload", "The requested upload was not found.")
     return identity, upload
 

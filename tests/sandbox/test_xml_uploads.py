@@ -92,6 +92,15 @@ def test_an_upload_that_is_given_up_leaves_nothing(cloud: Cloud, bucket: str) ->
     assert xml_refusal(cloud.call("PUT", f"{upload}&partNumber=1", raw=b"a"))[:2] == (404, "NoSuchUpload")
 
 
+def test_an_upload_ends_with_its_bucket(cloud: Cloud, bucket: str) -> None:
+    """Another bucket of the same name knows nothing of it."""
+    upload = begun(cloud, f"/{bucket}/x")
+    part(cloud, upload, 1, b"a")
+    assert cloud.call("DELETE", f"/storage/v1/b/{bucket}").status == 204
+    assert gcs.made(cloud, "xml") == bucket
+    assert xml_refusal(cloud.get(upload))[:2] == (404, "NoSuchUpload")
+
+
 def test_a_part_that_arrives_broken_is_refused(cloud: Cloud, bucket: str) -> None:
     """Content-MD5 and x-goog-hash are held against what came in, of parts as of objects."""
     upload = begun(cloud, f"/{bucket}/x")
