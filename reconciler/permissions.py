@@ -136,6 +136,11 @@ ASKED: Final[Mapping[str, Asked]] = {
 """By kind. Waiting for an operation of Cloud SQL asks for `cloudsql.instances.get`, as reading an instance does."""
 
 
+_CONDITIONAL: Final = (
+    "Where a condition grants it on some resources only, nobody can tell beforehand: --skip-permission-check."
+)
+
+
 def refuse_if_lacking(cloud: Cloud, changes: Iterable[Change]) -> None:
     """Raise `PermissionMissing` where we may not carry *changes* out; `ApiDisabled` where nobody can tell yet.
 
@@ -169,7 +174,7 @@ def _refusal(cloud: Cloud, lacking: Mapping[str, list[Change]]) -> errors.Permis
     error = errors.PermissionMissing(
         f"{cloud.member or 'whoever calls'} lacks {noun} on project {cloud.project}, and nothing that needs "
         f"{'it' if len(lacking) == 1 else 'them'} was begun:\n{listed}",
-        way_out=cloud.ways_in(lacking),
+        way_out=f"{cloud.ways_in(lacking)}\n{_CONDITIONAL}",
     )
     error.permissions = tuple(lacking)
     return error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from reconciler.cli.options import on_sandbox, output_format
+from reconciler.cli.options import on_sandbox, output_format, permission_check
 
 
 @click.command(name="apply")
@@ -19,11 +19,19 @@ from reconciler.cli.options import on_sandbox, output_format
     help="Accepted for Ansible's sake; differences are always shown.",
 )
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@permission_check
 @output_format
 @on_sandbox
 @click.pass_context
 def command(
-    context: click.Context, spec_or_plan: str, dry_run: bool, yes: bool, style: str, sandbox: bool
+    context: click.Context,
+    *,
+    spec_or_plan: str,
+    dry_run: bool,
+    yes: bool,
+    unchecked: bool,
+    style: str,
+    sandbox: bool,
 ) -> None:
     """Make Google Cloud what the SPEC says, or carry out a sealed PLAN exactly as it was reviewed."""
     from reconciler import sealed
@@ -46,5 +54,5 @@ def command(
     if not plan.wanted:
         return
     console.agreed("Apply these changes?", yes=yes)
-    carry_out(cloud, plan)
+    carry_out(cloud, plan, checked=not unchecked)
     click.echo(f"{deployment.name} serves at {plan.url}", err=style != "text")

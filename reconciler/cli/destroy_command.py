@@ -7,7 +7,7 @@ import sys
 import click
 
 from reconciler import errors
-from reconciler.cli.options import on_sandbox, output_format, spec_argument
+from reconciler.cli.options import on_sandbox, output_format, permission_check, spec_argument
 
 
 @click.command(name="destroy")
@@ -18,6 +18,7 @@ from reconciler.cli.options import on_sandbox, output_format, spec_argument
 @click.option("--delete-data", is_flag=True, help="Also delete the bucket, the database and the secrets.")
 @click.option("--confirm", metavar="NAME", help="The deployment's name, in place of typing it.")
 @click.option("--yes", is_flag=True, help="Do not ask, where no data is deleted.")
+@permission_check
 @output_format
 @on_sandbox
 @click.pass_context
@@ -28,6 +29,7 @@ def command(
     delete_data: bool,
     confirm: str | None,
     yes: bool,
+    unchecked: bool,
     style: str,
     sandbox: bool,
 ) -> None:
@@ -51,7 +53,7 @@ def command(
         _name_typed(deployment.name, confirm)
     else:
         console.agreed("Take these away?", yes=yes or confirm == deployment.name)
-    carry_out(cloud, plan)
+    carry_out(cloud, plan, checked=not unchecked)
     left = [change.ref.address for change in plan.changes if change.reason.startswith("left in place")]
     click.echo(f"Left in place: {', '.join(left) or 'nothing'}.", err=style != "text")
 

@@ -25,6 +25,16 @@ def on_sandbox(function: F) -> F:
     )(function)
 
 
+def permission_check(function: F) -> F:
+    """`--skip-permission-check`."""
+    return click.option(
+        "--skip-permission-check",
+        "unchecked",
+        is_flag=True,
+        help="Do not ask beforehand what we may do: where conditions grant it on some resources only.",
+    )(function)
+
+
 def spec_argument(function: F) -> F:
     """The one SPEC."""
     return click.argument("spec", type=click.Path())(function)

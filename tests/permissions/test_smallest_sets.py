@@ -134,6 +134,24 @@ def test_no_role_of_the_deployers_can_be_left_out(bench: Bench, tmp_path: Path, 
     assert place.contents() == []
 
 
+def test_conditional_roles_go_on_without_the_check(bench: Bench, tmp_path: Path) -> None:
+    """What only a condition grants is not seen beforehand; told so, apply tries, and is refused call by call."""
+    place = Place.made(bench, tmp_path, "conditional-project", "mlflow-less")
+    place.enable()
+    place.grant(LACKS, DEPLOYER_ROLES - {"roles/run.admin"} | {"roles/run.viewer"})
+    spec = str(place.spec)
+    stopped = place.run("apply", "--yes", spec, member=LACKS)
+    assert stopped.code == 4
+    assert "--skip-permission-check" in stopped.err
+    assert place.contents() == []
+    tried = place.run("apply", "--yes", "--skip-permission-check", spec, member=LACKS)
+    assert tried.code == 7
+    assert (
+        f"{LACKS} lacks run.jobs.create. Whoever administers {place.project} grants that with:" in tried.err
+    )
+    assert place.contents() != []
+
+
 def test_on_a_new_project_only_its_apis_come_before_the_refusal(bench: Bench, tmp_path: Path) -> None:
     """While Resource Manager is disabled nobody can tell what we may do; as soon as it is not, we are told."""
     place = Place.made(bench, tmp_path, "brand-new-project", "mlflow-less")
