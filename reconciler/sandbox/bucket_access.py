@@ -94,7 +94,8 @@ def may(
         else set()
     )
     names = {*acls.PUBLIC} if caller != ANONYMOUS else {"allUsers"}
-    names.add(acls.entity_of(caller, lambda value: value))
+    teams = world.policies.teams(caller, bucket["projectId"])
+    names.update(acls.entity_of(one, lambda project: number_of(world, project)) for one in (caller, *teams))
     if prevented(world, bucket):
         names -= {*acls.PUBLIC}
     return any(one["entity"] in names and one["role"] in roles for one in on.get("acl", ()))

@@ -184,7 +184,11 @@ OPEN: Final[Sequence[Open]] = (
         "dockerConfig vulnerabilityScanningConfig",
         "Terraform: updated by PATCH",
     ),
-    Open("artifactregistry.Repository", "virtualRepositoryConfig", "Terraform: updated by PATCH"),
+    Open(
+        "artifactregistry.Repository",
+        "virtualRepositoryConfig platformLogsConfig",
+        "Terraform: updated by PATCH",
+    ),
     Open("secretmanager.Secret", "labels annotations topics versionAliases", "reference: secrets.patch"),
     Open("secretmanager.Secret", "expireTime ttl rotation versionDestroyTtl", "reference: secrets.patch"),
     Open("iam.ServiceAccount", "displayName description", "reference: serviceAccounts.patch"),

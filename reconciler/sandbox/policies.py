@@ -179,6 +179,10 @@ class Policies:
         after = policy_bindings.granted(policy.get("bindings", ()))
         return sorted({role for role, *_ in before ^ after})
 
+    def teams(self, caller: str, project: str) -> set[str]:
+        """The members of the project's basic roles that *caller* is one of: "projectEditor:p" and its like."""
+        return {name for name in self._names(caller, [f"projects/{project}"]) if name.startswith("project")}
+
     def held(self, caller: str, permissions: Iterable[str], resources: Sequence[str]) -> dict[str, Any]:
         """The answer of testIamPermissions."""
         granted = [one for one in permissions if self._holds(caller, one, resources)]

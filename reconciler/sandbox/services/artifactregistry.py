@@ -13,6 +13,7 @@ from reconciler.sandbox.fields import check_change, fixed_fields, open_fields
 from reconciler.sandbox.paging import listed
 from reconciler.sandbox.policies import EMPTY_ETAG
 from reconciler.sandbox.policy_bindings import requested_version
+from reconciler.sandbox.services.artifactregistry_locations import LOCATIONS
 from reconciler.sandbox.store import Body
 from reconciler.sandbox.world import Method, Request, World
 
@@ -20,9 +21,10 @@ API: Final = "artifactregistry"
 VERSIONS: Final = ("v1",)
 REPOSITORY: Final = "artifactregistry.repository"
 REPOSITORY_ID: Final = re.compile(r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?")
-LOCATION: Final = re.compile(r"[a-z]+-[a-z]+\d+|us|europe|asia")
 MUTABLE: Final = tuple(sorted(open_fields("artifactregistry.Repository")))
 FIXED: Final = tuple(sorted(fixed_fields("artifactregistry.Repository")))
+_MADE_WITH: Final = ("kmsKeyName", "remoteRepositoryConfig", "mavenConfig", "disallowUnspecifiedMode")
+SCANNER: Final = "containerscanning.googleapis.com"
 FORMATS: Final = ("DOCKER", "MAVEN", "NPM", "APT", "YUM", "PYTHON", "KFP", "GO", "GENERIC", "GOOGET", "RUBY")
 _KIND: Final = "type.googleapis.com/google.devtools.artifactregistry.v1."
 Function = Callable[[World, Request], Mapping[str, Any]]
@@ -104,18 +106,28 @@ def _policy(world: World, request: Request) -> Mapping[str, Any]:
 def _shown(world: World, body: Body) -> dict[str, Any]:
     project, location, repository = (body["name"].split("/")[at] for at in (1, 3, 5))
     shown = {key: value for key, value in body.items() if value not in (False, "", {}, [])}
-    scanning = "containerscanning.googleapis.com is not enabled."
     return {
         **shown,
-        "vulnerabilityScanningConfig": {
-            **body.get("vulnerabilityScanningConfig", {}),
-            "enablementState": "SCANNING_DISABLED",
-            "enablementStateReason": f"API {scanning}",
-        },
+        "vulnerabilityScanningConfig": _scanning(world, project, body),
         "satisfiesPzi": True,
         "registryUri": f"{location}-docker.pkg.dev/{project}/{repository}",
         **({"sizeBytes": str(size)} if (size := registry.size_of(world, body["name"])) else {}),
     }
+
+
+def _scanning(world: World, project: str, body: Body) -> dict[str, Any]:
+    config: dict[str, Any] = dict(body.get("vulnerabilityScanningConfig", {}))
+    if config.get("enablementConfig") == "ENABLEMENT_CONFIG_UNSPECIFIED":
+        del config["enablementConfig"]
+    mode, state, reason = body["mode"], "SCANNING_ACTIVE", ""
+    if mode == "VIRTUAL_REPOSITORY":
+        state, reason = "SCANNING_UNSUPPORTED", f"Repository mode {mode} is not supported."
+    elif config.get("enablementConfig") == "DISABLED":
+        state, reason = "SCANNING_DISABLED", "Scanning is disabled for this repository."
+    elif not world.projects.enabled(project, SCANNER):
+        state, reason = "SCANNING_DISABLED", f"API {SCANNER} is not enabled."
+    words = {"enablementStateReason": reason} if reason else {}
+    return {**config, "enablementState": state, **words, "lastEnableTime": body["createTime"]}
 
 
 def _create(world: World, request: Request) -> Mapping[str, Any]:
@@ -125,7 +137,7 @@ def _create(world: World, request: Request) -> Mapping[str, Any]:
         raise ApiError(
             400, f'The repository ID "{repository_id}" is invalid: it must match {REPOSITORY_ID.pattern}.'
         )
-    if LOCATION.fullmatch(location) is None:
+    if location not in LOCATIONS:
         raise ApiError(403, f"Location {location} is not found or access is unauthorized.")
     sent = request.body
     if sent.get("format") not in FORMATS:
@@ -139,7 +151,7 @@ def _create(world: World, request: Request) -> Mapping[str, Any]:
         "name": name,
         "format": sent["format"],
         "mode": "STANDARD_REPOSITORY" if mode == "MODE_UNSPECIFIED" else mode,
-        **{field: sent[field] for field in (*MUTABLE, "kmsKeyName") if sent.get(field)},
+        **{field: sent[field] for field in (*MUTABLE, *_MADE_WITH) if sent.get(field)},
     }
     return _operation(world, "artifactregistry.create", request, {"body": _normalised(body)}, lock=name)
 

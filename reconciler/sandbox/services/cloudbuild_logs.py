@@ -7,7 +7,7 @@ googleusercontent.com`, which the people of the project may read and nobody list
 from collections.abc import Mapping
 from typing import Any, Final
 
-from reconciler.sandbox import blobs, bucket_access, buckets, generations
+from reconciler.sandbox import blobs, bucket_access, buckets, entries, generations
 from reconciler.sandbox.buckets import BUCKET
 from reconciler.sandbox.identities import OPERATOR
 from reconciler.sandbox.store import Body
@@ -16,6 +16,7 @@ from reconciler.sandbox.world import World
 BUILD: Final = "cloudbuild.build"
 GOOGLES: Final = "cloudbuild-logs"
 """The project of Google's own log buckets; no caller owns it."""
+NOT_TO_LOGGING: Final = ("GCS_ONLY", "NONE")
 ELSEWHERE: Final = ("CLOUD_LOGGING_ONLY", "NONE")
 
 
@@ -37,8 +38,16 @@ class Log:
         with self.path.open("a") as file:
             file.write(line + "\n")
         build = self._world.store.get(BUILD, self._name)
+        if build is not None and build.get("options", {}).get("logging") not in NOT_TO_LOGGING:
+            self._send(build, line)
         if build is None or build["status"] == "CANCELLED":
             raise Cancelled
+
+    def _send(self, build: Body, line: str) -> None:
+        """The line as an entry of Cloud Logging."""
+        named = {"build_id": build["id"], "build_trigger_id": "", "project_id": build["projectId"]}
+        entry = {"textPayload": line, "resource": {"type": "build", "labels": named}}
+        entries.of(self._world).write(build["projectId"], "cloudbuild", {**entry, "severity": "INFO"})
 
     def keep(self, build: Body) -> None:
         """Put the log into the bucket that the build names."""
