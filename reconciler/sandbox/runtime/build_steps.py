@@ -14,6 +14,7 @@ from reconciler.sandbox.runtime.draft import Draft
 from reconciler.sandbox.runtime.environments import PipStep
 from reconciler.sandbox.runtime.file_steps import FILE_COMMANDS
 
+_SETUPTOOLS = ("setuptools==79.0.1", "wheel==0.45.1")
 _BASE = re.compile(r"^(?:docker\.io/)?(?:library/)?python:(3(?:\.\d+)*)[\w.-]*(?:@sha256:[0-9a-f]{64})?$")
 _PLATFORMS = ("", "linux/amd64", "$BUILDPLATFORM", "$TARGETPLATFORM")
 
@@ -46,6 +47,13 @@ def _from(draft: Draft, instruction: Instruction) -> None:
     draft.log(f" ---> the sandbox has no base images: this machine's Python {here} stands in for {base}")
     if not here.startswith(match.group(1)):
         draft.log(f" ---> note: {base} asks for Python {match.group(1)}, and this is {here}")
+
+
+def _brings_setuptools(base: str) -> bool:
+    """Docker's python images had setuptools and wheel in them up to 3.11; MLflow of that time imports pkg_resources."""
+    match = _BASE.match(base)
+    minor = match[1].split(".")[1:2] if match else []
+    return bool(minor) and int(minor[0]) < 12
 
 
 def _arg(draft: Draft, instruction: Instruction) -> None:
@@ -149,6 +157,8 @@ def _pip(draft: Draft, words: list[str]) -> None:
     for flag, value in itertools.pairwise(arguments):
         if flag in ("-r", "--requirement", "-c", "--constraint"):
             files[value] = draft.inside(value).read_text()
+    if not draft.steps and _brings_setuptools(draft.base):
+        draft.steps.append(PipStep(_SETUPTOOLS, {}))
     draft.steps.append(PipStep(tuple(arguments), files))
     environment = environments.provide(draft.steps, draft.log)
     draft.log(f" ---> environment {environment.name}")

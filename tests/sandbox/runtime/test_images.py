@@ -110,6 +110,13 @@ def test_pip_really_installs_into_an_environment_of_the_image(top: Path) -> None
     assert script.startswith(f"#!{environment}/bin/python")
 
 
+@pytest.mark.parametrize(("base", "brought"), [("python:3.11-slim", True), ("python:3.13-slim", False)])
+def test_images_of_older_pythons_bring_setuptools(top: Path, base: str, brought: bool) -> None:
+    """Up to 3.11 Docker's images had it, and MLflow of that time imports pkg_resources without asking for it."""
+    image = _build(top, f"FROM {base}\nRUN pip install --no-deps six==1.17.0\n")
+    assert bool([step for step in image.steps if "setuptools==79.0.1" in step.arguments]) == brought
+
+
 def test_a_package_that_is_not_there_fails_the_build(top: Path) -> None:
     """pip's own words are in the log, and nothing half-made stays in the cache."""
     log: list[str] = []
