@@ -177,6 +177,21 @@ def test_the_line_in_the_refusal_can_be_copied(bench: Bench, tmp_path: Path) -> 
     _ok(place.run("destroy", "--delete-data", "--confirm", "mlflow-less", str(place.spec), member=LACKS))
 
 
+def test_acting_as_the_two_accounts_may_be_granted_on_them_alone(place: Place) -> None:
+    """Once they exist: the check beforehand asks the accounts themselves, and Cloud Run does, too."""
+    member = "user:on-accounts@sandbox.example"
+    place.grant(member, DEPLOYER_ROLES - {"roles/iam.serviceAccountUser"})
+    text = place.spec.read_text()
+    place.spec.write_text(text.replace("max_instances: 1", "max_instances: 2"))
+    refused = place.run("apply", "--yes", str(place.spec), member=member)
+    _refused(refused, place.project, member, "roles/iam.serviceAccountUser")
+    policy = {"bindings": [{"role": "roles/iam.serviceAccountUser", "members": [member]}]}
+    for account in ("run", "build"):
+        name = f"serviceAccounts/mlflow-people-{account}@{place.project}.iam.gserviceaccount.com"
+        place.owner.ok("POST", f"/v1/projects/{{P}}/{name}:setIamPolicy", {"policy": policy})
+    _ok(place.run("apply", "--yes", str(place.spec), member=member))
+
+
 def test_the_running_server_asks_for_three_things(place: Place) -> None:
     """To connect to its database, to read its secrets, to work with its objects: the roles that it is granted."""
     server = f"serviceAccount:mlflow-people-run@{place.project}.iam.gserviceaccount.com"
