@@ -34,14 +34,10 @@ STALE: Final = "stale"
 OPERATION_ERROR: Final = "operation-error"
 FAULTS: Final = (*BEFORE, AFTER, STALE, OPERATION_ERROR)
 CONSTRAINTS: Final = (
-    "cloudbuild.allowedWorkerPools",
-    "gcp.resourceLocations",
     "iam.allowedPolicyMemberDomains",
     "iam.disableServiceAccountCreation",
     "iam.disableServiceAccountKeyCreation",
     "iam.disableServiceAccountKeyUpload",
-    "run.allowedIngress",
-    "run.allowedVPCEgress",
     "sql.restrictAuthorizedNetworks",
     "sql.restrictPublicIp",
     "storage.publicAccessPrevention",
