@@ -140,10 +140,6 @@ def test_signatures_in_an_accounts_name_can_be_checked(cloud: Cloud) -> None:
     jwt = cloud.ok("POST", f"/v1/projects/-/serviceAccounts/{email}:signJwt", {"payload": '{"sub":"x"}'})
     assert signed["keyId"] == jwt["keyId"]
     assert len(base64.b64decode(signed["signedBlob"])) == 256
-    # The same by the methods of IAM itself, which IAM Credentials replaces.
-    sent = {"bytesToSign": base64.b64encode(payload).decode()}
-    assert cloud.ok("POST", f"{ACCOUNTS}/{email}:signBlob", sent)["signature"] == signed["signedBlob"]
-    assert cloud.ok("POST", f"{ACCOUNTS}/{email}:signJwt", {"payload": "{}"})["keyId"] == signed["keyId"]
 
 
 def test_acting_as_another_needs_the_permission(cloud: Cloud) -> None:

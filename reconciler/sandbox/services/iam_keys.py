@@ -43,11 +43,7 @@ def methods(world: World) -> dict[str, Method]:
     def bound(function: Callable[[World, Request], Mapping[str, Any]]) -> Method:
         return lambda request: function(world, request)
 
-    signing = {"signBlob": _sign_blob, "signJwt": _sign_jwt}
-    return {
-        **{f"projects.serviceAccounts.keys.{verb}": bound(function) for verb, function in found.items()},
-        **{f"projects.serviceAccounts.{verb}": bound(function) for verb, function in signing.items()},
-    }
+    return {f"projects.serviceAccounts.keys.{verb}": bound(function) for verb, function in found.items()}
 
 
 def _create(world: World, request: Request) -> Mapping[str, Any]:
@@ -202,24 +198,6 @@ def _switch(world: World, request: Request, *, disabled: bool) -> Mapping[str, A
 
     world.store.update(KEY, _stored(_key(world, request)), change)
     return {}
-
-
-def _sign_blob(world: World, request: Request) -> Mapping[str, Any]:
-    """The method that IAM Credentials replaces; old clients still call it here."""
-    account = account_of(world, request)
-    payload = base64.b64decode(request.body.get("bytesToSign", ""))
-    key_id, signature = world.identities.sign(account["email"], payload)
-    return {"keyId": key_id, "signature": base64.b64encode(signature).decode()}
-
-
-def _sign_jwt(world: World, request: Request) -> Mapping[str, Any]:
-    account = account_of(world, request)
-    try:
-        claims: Any = json.loads(request.body.get("payload", ""))
-    except ValueError as error:
-        raise ApiError(400, "Request contains an invalid argument.") from error
-    token = world.identities.sign_jwt(account["email"], claims)
-    return {"keyId": world.identities.key_id(account["email"]), "signedJwt": token}
 
 
 def _stored(key: Body) -> str:
