@@ -70,7 +70,8 @@ def resolve(
         payloads = secret_access.read(world, project, container, owner)
     except Denied as error:
         raise Unresolved(str(error), "PERMISSION_DENIED", "SECRETS_ACCESS_CHECK_FAILED") from error
-    if refused := run_agent.refusal(world, project, image):
+    refused = "" if samples.published(image) else run_agent.refusal(world, project, image)
+    if refused:
         raise Unresolved(refused, "PERMISSION_DENIED", "CONTAINER_PERMISSION_DENIED")
     found = find_image(world, image)
     network = reached_network(world, project, region, container.vpc_access)

@@ -10,7 +10,7 @@ from typing import Final
 from reconciler.sandbox.runtime import images
 
 _HELLO: Final = '''
-import http.server, os
+import http.server, os, sys
 
 PAGE = """<!doctype html>
 <html lang="en"><head><title>Congratulations | Cloud Run</title></head>
@@ -38,8 +38,8 @@ class Serve(http.server.BaseHTTPRequestHandler):
 
 port = int(os.environ.get("PORT") or "8080")
 server = http.server.ThreadingHTTPServer((os.environ.get("LISTEN_ADDRESS", ""), port), Serve)
-message = "Hello from Cloud Run! The container started successfully and is listening for HTTP requests on $PORT"
-print(message, flush=True)
+print("Hello from Cloud Run! The container started successfully and is listening for HTTP requests on port", port)
+sys.stdout.flush()
 server.serve_forever()
 '''
 _JOB: Final = """
@@ -52,7 +52,7 @@ if random.random() < float(os.environ.get("FAIL_RATE") or "0"):
     sys.exit(f"Task #{index}, Attempt #{attempt} failed.")
 print(f"Completed Task #{index}.", flush=True)
 """
-_DOCKERFILE: Final = 'FROM python:3-slim\nCOPY main.py /main.py\nCMD ["python", "/main.py"]\n'
+_DOCKERFILE: Final = 'FROM python:3-slim\nCOPY main.py /main.py\nENTRYPOINT ["python", "/main.py"]\n'
 PROGRAMS: Final = {
     "us-docker.pkg.dev/cloudrun/container/hello": _HELLO,
     "us-docker.pkg.dev/cloudrun/container/placeholder": _HELLO,
@@ -65,12 +65,21 @@ PROGRAMS: Final = {
 
 def pinned(folder: Path, reference: str) -> str | None:
     """A sample's reference by digest, its image made in the images' *folder* where it is not; None for any other."""
-    name, at, digest = reference.partition("@")
-    name = name.removesuffix(":latest")
+    _, at, digest = reference.partition("@")
+    name = _name(reference)
     if name not in PROGRAMS:
         return None
     made = _made(folder, PROGRAMS[name])
     return f"{name}@{made}" if not at or digest == made else None
+
+
+def published(reference: str) -> bool:
+    """Whether everybody may pull the image, because it is one of these."""
+    return _name(reference) in PROGRAMS
+
+
+def _name(reference: str) -> str:
+    return reference.partition("@")[0].removesuffix(":latest")
 
 
 def _made(folder: Path, program: str) -> str:
