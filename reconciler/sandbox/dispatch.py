@@ -22,6 +22,7 @@ from reconciler.sandbox import access, answers, enums, errors, faults, fields, p
 from reconciler.sandbox.conditions import AFTER, BEFORE, STALE
 from reconciler.sandbox.discovery import Catalog, Described, Document, Match
 from reconciler.sandbox.errors import ApiError
+from reconciler.sandbox.incoming import Malformed
 from reconciler.sandbox.journal import Logged
 from reconciler.sandbox.operations import CALLING
 from reconciler.sandbox.world import Answer, Content, CutOff, Headers, Method, Request, Visit, World
@@ -90,7 +91,7 @@ class Apis:
             api = exchange.match.method.api if exchange.match else ""
             body = errors.body(api, error)
             answer = self._misfit(None, error.status, body) or Answer(error.status, body)
-        except (OSError, EOFError, CutOff):
+        except (OSError, EOFError, CutOff, Malformed):
             raise
         except Exception:
             traceback.print_exc()

@@ -17,12 +17,35 @@ import traceback
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import BinaryIO, cast
+from typing import BinaryIO, Final, cast
 from urllib.parse import urlsplit
 
-from reconciler.sandbox.incoming import Body, Head, Malformed, read_head
+from reconciler.sandbox.incoming import (
+    HEAD_SECONDS,
+    MAX_HEAD,
+    STALL_SECONDS,
+    Body,
+    Head,
+    Incoming,
+    Malformed,
+    read_head,
+)
 from reconciler.sandbox.world import Accept, Content, CutOff, Headers, Visit
 
+LINGER_SECONDS: Final = 1.0
+MOST_CONNECTIONS: Final = 1000
+"""Open connections of one port; those beyond are closed at once, so that slow ones cannot take every thread."""
+WORDS: Final = {
+    400: "Your client has issued a malformed or illegal request.",
+    411: "POST requests require a <code>Content-length</code> header.",
+    414: "The requested URL is too large to process.",
+    431: "Your client issued a request whose headers were too large.",
+}
+PAGE: Final = (
+    "<!DOCTYPE html>\n<html lang=en>\n  <meta charset=utf-8>\n  <title>Error {status} ({phrase})!!1</title>\n"
+    "  <!-- {reason} -->\n  <p><b>{status}.</b> <ins>That’s an error.</ins>\n"
+    "  <p>{text}  <ins>That’s all we know.</ins>\n"
+)
 Tunnel = Callable[[str, int], "ssl.SSLContext | None"]
 """(host, port) of a CONNECT -> the TLS to speak with it, or None to refuse."""
 
@@ -36,6 +59,25 @@ class _Connection:
     scheme: str = "http"
     through: str = ""
     """The host of the CONNECT that this connection tunnels to."""
+
+
+@dataclass
+class _Exchange:
+    """One request and its one answer."""
+
+    sock: socket.socket
+    head: Head
+    keep: bool
+    """Whether the connection can take another request afterwards."""
+    answered: bool = False
+
+    def respond(self, status: int, headers: Headers, content: Content, /) -> None:
+        """Send the answer."""
+        self.answered = True
+        extra = [] if self.keep else [("Connection", "close")]
+        only = self.head.method == "HEAD"
+        kept = _send(self.sock, self.head.version, status, [*headers, *extra], content, head_only=only)
+        self.keep = self.keep and kept
 
 
 class Listener:
@@ -67,29 +109,24 @@ class Listener:
                 sock, peer = self._socket.accept()
             except OSError:
                 return
+            if len(self._open) >= MOST_CONNECTIONS:
+                sock.close()
+                continue
+            self._open.add(sock)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             threading.Thread(target=self._serve, args=(sock, peer), daemon=True).start()
 
     def _serve(self, sock: socket.socket, peer: tuple[str, int]) -> None:
         connection = _Connection(sock, _reader(sock), peer, self.port)
-        self._open.add(sock)
         try:
             while self._one(connection):
                 pass
         except (OSError, EOFError, ssl.SSLError):
-            pass  # The client went away; there is nobody left to tell.
+            pass  # The client went away, or was too slow; there is nobody left to tell.
         except Malformed as error:
-            with contextlib.suppress(OSError):
-                _send(
-                    connection.sock,
-                    "HTTP/1.1",
-                    400,
-                    [("Connection", "close")],
-                    f"{error}\n".encode(),
-                    head_only=False,
-                )
+            _refuse(connection.sock, error)
         finally:
-            self._open.discard(sock)
+            self._open.discard(connection.sock)
             with contextlib.suppress(OSError):
                 connection.sock.close()
 
@@ -99,19 +136,9 @@ class Listener:
             return False
         if head.method == "CONNECT":
             return self._connect(connection, head)
-        keep = _keeps(head)
+        exchange = _Exchange(connection.sock, head, keep=_keeps(head))
         body = _body(connection, head)
-        answered = False
-
-        def respond(status: int, headers: Headers, content: Content) -> None:
-            nonlocal answered, keep
-            answered = True
-            extra = [] if keep else [("Connection", "close")]
-            only = head.method == "HEAD"
-            kept = _send(connection.sock, head.version, status, [*headers, *extra], content, head_only=only)
-            keep = keep and kept
-
-        visit = _visit(connection, head, body, respond)
+        visit = _visit(connection, head, body, exchange.respond)
         try:
             self._accept(visit)
         except CutOff:
@@ -120,15 +147,19 @@ class Listener:
             return False
         except (OSError, EOFError):
             return False
+        except Malformed:
+            # The body turned out to be none while it was read.
+            if exchange.answered:
+                return False
+            raise
         except Exception:
             traceback.print_exc()
-            if answered:
+            if exchange.answered:
                 return False  # half an answer is out: only the end of the connection tells the client
-        if not answered:
-            respond(
-                500, [("Content-Type", "text/plain")], b"The sandbox failed on this request; see its log.\n"
-            )
-        return keep and body.finish()
+        if not exchange.answered:
+            failed = b"The sandbox failed on this request; see its log.\n"
+            exchange.respond(500, [("Content-Type", "text/plain")], failed)
+        return exchange.keep and body.finish()
 
     def _connect(self, connection: _Connection, head: Head) -> bool:
         host, _, port = head.target.rpartition(":")
@@ -139,6 +170,7 @@ class Listener:
             _send(connection.sock, head.version, 403, headers, text.encode(), head_only=False)
             return False
         connection.sock.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        connection.sock.settimeout(HEAD_SECONDS)
         wrapped = context.wrap_socket(connection.sock, server_side=True)
         self._open.discard(connection.sock)
         self._open.add(wrapped)
@@ -148,7 +180,7 @@ class Listener:
 
 
 def _reader(sock: socket.socket) -> io.BufferedReader:
-    return cast("io.BufferedReader", sock.makefile("rb", 65536))
+    return io.BufferedReader(Incoming(sock), 65536)
 
 
 def _keeps(head: Head) -> bool:
@@ -157,15 +189,12 @@ def _keeps(head: Head) -> bool:
 
 
 def _body(connection: _Connection, head: Head) -> Body:
-    length = head.get("content-length")
-    chunked = "chunked" in (head.get("transfer-encoding") or "").lower()
-    if length is not None and (chunked or not length.isdigit()):
-        raise Malformed("the length of the body is malformed")
+    length = head.length()
     ask = None
     if (head.get("expect") or "").lower() == "100-continue":
         sock = connection.sock
         ask = lambda: sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")  # noqa: E731 -- a name would say no more
-    return Body(connection.reader, None if chunked else int(length or 0), ask)
+    return Body(connection.reader, length, ask)
 
 
 def _visit(
@@ -187,6 +216,23 @@ def _visit(
         local_port=connection.port,
         respond=respond,
     )
+
+
+def _refuse(sock: socket.socket, error: Malformed) -> None:
+    """Answer what is no request with the page of Google's front end, and the reason in a comment."""
+    phrase = HTTPStatus(error.status).phrase
+    page = PAGE.format(
+        status=error.status, phrase=phrase, text=WORDS.get(error.status, WORDS[400]), reason=error
+    )
+    headers = [("Content-Type", "text/html; charset=UTF-8"), ("Connection", "close")]
+    with contextlib.suppress(OSError):
+        _send(sock, "HTTP/1.1", error.status, headers, page.encode(), head_only=False)
+        # Closed while something is unread, the connection would be reset, and the answer lost with it.
+        sock.shutdown(socket.SHUT_WR)
+        sock.settimeout(LINGER_SECONDS)
+        left = MAX_HEAD * 8
+        while left > 0 and (piece := sock.recv(MAX_HEAD)):
+            left -= len(piece)
 
 
 def _without_port(host: str) -> str:
@@ -213,6 +259,7 @@ def _send(
         chunked = version == "HTTP/1.1"
         lines.append("Transfer-Encoding: chunked" if chunked else "Connection: close")
     start = "\r\n".join([*lines, "", ""]).encode("latin-1")
+    sock.settimeout(STALL_SECONDS)
     if isinstance(content, bytes):
         sock.sendall(start if bodiless else start + content)
         return True

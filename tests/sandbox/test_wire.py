@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
+import select
 import socket
 import ssl
+import time
 from collections.abc import Generator
 
 import pytest
 
+from reconciler.sandbox import incoming, wire
 from reconciler.sandbox.control import Running
 from reconciler.sandbox.wire import Listener
 from reconciler.sandbox.world import Visit
@@ -88,9 +92,15 @@ def test_a_fault_is_a_500_and_the_port_lives_on(
     listener: Listener, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """What goes wrong inside is answered, and the next connection is served."""
-    assert talk(listener.port, b"GET /fail HTTP/1.1\r\nConnection: close\r\n\r\n").startswith(b"HTTP/1.1 500")
+    assert talk(listener.port, b"GET /fail HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").startswith(
+        b"HTTP/1.1 500"
+    )
     assert talk(listener.port, NEXT).startswith(b"HTTP/1.1 200")
     assert "a fault in what serves" in capsys.readouterr().err
+
+
+POST = b"POST / HTTP/1.1\r\nHost: a\r\n"
+CODED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
 
 
 @pytest.mark.parametrize(
@@ -98,14 +108,110 @@ def test_a_fault_is_a_500_and_the_port_lives_on(
     [
         b"hello\r\n\r\n",
         b"GET / HTTP/2\r\n\r\n",
-        b"GET / HTTP/1.1\r\nbroken header\r\n\r\n",
-        b"POST / HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\nabc",
-        b"POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
+        b"GET  / HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET /a b HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a/b\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nbroken header\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nX : 1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nX: 1\r\n folded: 2\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nX: a\x00b\r\n\r\n",
+        POST + b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\nabc",
+        POST + b"Content-Length: -1\r\n\r\n",
+        POST + b"Content-Length: +1\r\n\r\na",
+        POST + b"Content-Length: 1_0\r\n\r\na",
+        POST + b"Content-Length: 1, 1\r\n\r\na",
+        POST + b"Content-Length: 1\r\nContent-Length: 1\r\n\r\na",
+        POST + b"Content-Length: 1\r\nContent-Length: 5\r\n\r\nabcde",
+        POST + b"Transfer-Encoding: identity, chunked\r\n\r\n0\r\n\r\n",
+        POST + b"Transfer-Encoding: gzip\r\n\r\n",
+        POST + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        CODED + b"+3\r\nabc\r\n0\r\n\r\n",
+        CODED + b"0x3\r\nabc\r\n0\r\n\r\n",
+        CODED + b"-3\r\nabc\r\n0\r\n\r\n",
+        CODED + b" 3\r\nabc\r\n0\r\n\r\n",
+        CODED + b"3\nabc\r\n0\r\n\r\n",
+        CODED + b"\r\nabc\r\n0\r\n\r\n",
+        CODED + b"3\r\nabcde\r\n0\r\n\r\n",
+        CODED + b"11111111111111111\r\nabc\r\n0\r\n\r\n",
+        CODED + b"0\r\nbroken trailer\r\n\r\n",
     ],
 )
-def test_what_is_no_request_is_a_400(listener: Listener, sent: bytes) -> None:
-    """Malformed input is refused, and the connection closed."""
-    assert talk(listener.port, sent).startswith(b"HTTP/1.1 400")
+def test_what_can_be_read_in_two_ways_is_a_400(listener: Listener, sent: bytes) -> None:
+    """It is refused with the page of Google's front end, and the connection closed: nothing behind it is served."""
+    received = talk(listener.port, sent + NEXT)
+    assert received.startswith(b"HTTP/1.1 400 Bad Request")
+    assert b"malformed or illegal request" in received
+    assert received.count(b"HTTP/1.1 ") == 1
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", 414),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"a" * 40_000 + b"\r\n\r\n", 431),
+        (b"GET / HTTP/1.1\r\nHost: a\r\n" + b"X: 1\r\n" * 300 + b"\r\n", 431),
+        (CODED + b"0\r\n" + b"X: 1234567890\r\n" * 3_000 + b"\r\n", 431),
+        (POST + b"\r\n", 411),
+    ],
+)
+def test_what_is_too_large_or_has_no_length_is_said(listener: Listener, sent: bytes, status: int) -> None:
+    """Each with its own status; the answer arrives although not all was read."""
+    assert talk(listener.port, sent).startswith(f"HTTP/1.1 {status} ".encode())
+
+
+def test_what_is_large_and_proper_is_served(listener: Listener) -> None:
+    """Headers of 30 KiB, many small chunks, trailers, a length with zeros before it."""
+    large = b"GET /x HTTP/1.1\r\nHost: a\r\nX: " + b"a" * 30_000 + b"\r\n\r\n"
+    chunks = CODED + b"1\r\na\r\n" * 50 + b"0\r\nX-Sum: 1\r\n\r\n"
+    padded = POST + b"Content-Length: 003\r\n\r\nabc"
+    received = talk(listener.port, large + chunks + padded + NEXT)
+    assert received.count(b"HTTP/1.1 200 OK") == 4
+    assert b"a" * 50 in received
+
+
+def test_a_head_that_drips_is_given_up(listener: Listener, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has one time in all, however often a byte comes; a connection that waits for its next request does not."""
+    monkeypatch.setattr(incoming, "HEAD_SECONDS", 0.3)
+    with socket.create_connection(("127.0.0.1", listener.port), timeout=10) as sock:
+        assert not select.select([sock], [], [], 0.5)[0]
+        began = time.monotonic()
+        with contextlib.suppress(OSError):
+            while time.monotonic() - began < 5:
+                sock.sendall(b"G")
+                if select.select([sock], [], [], 0.05)[0] and not sock.recv(1):
+                    break
+        assert time.monotonic() - began < 4
+
+
+def test_slow_connections_cannot_take_every_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond a number they are closed at once; when one ends, the next is served."""
+    monkeypatch.setattr(wire, "MOST_CONNECTIONS", 2)
+    listener = Listener(0, echo)
+    held = [socket.create_connection(("127.0.0.1", listener.port), timeout=10) for _ in range(2)]
+    try:
+        for one in held:
+            one.sendall(b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n")
+            assert one.recv(100).startswith(b"HTTP/1.1 100")
+        assert _served(listener.port) == b""
+        held[0].close()
+        deadline = time.monotonic() + 10
+        while not (answered := _served(listener.port)):
+            assert time.monotonic() < deadline
+        assert answered.startswith(b"HTTP/1.1 200")
+    finally:
+        for one in held:
+            one.close()
+        listener.close()
+
+
+def _served(port: int) -> bytes:
+    try:
+        return talk(port, NEXT)
+    except ConnectionError:
+        return b""
 
 
 def test_a_closed_listener_frees_its_port(listener: Listener) -> None:
