@@ -125,6 +125,8 @@ class _Walk:
             return self.enum(schema, value, at)
         if not isinstance(value, str):
             return self.wrong(at, "TYPE_STRING", value)
+        if self.answer and re.fullmatch(schema.get("pattern", "(?s).*"), value) is None:
+            return self.wrong(at, schema["pattern"], value)
         return self.text(schema.get("format", ""), value, at)
 
     def integer(self, schema: Schema, kind: str, value: Any, at: str) -> Any:

@@ -206,6 +206,9 @@ def test_our_answers_are_held_to_the_spelling_of_answers() -> None:
         {"settings": {"collation": 1}},
     ):
         assert check_answer(instance, wrong), wrong
+    network = next(m for m in load("compute", "v1", ("networks",)).methods if m.method_id == "networks.get")
+    assert check_answer(network, {"name": "default"}) == []
+    assert check_answer(network, {"name": "Default"})
     job = "type.googleapis.com/google.cloud.run.v2.Job"
     operation = method("run", "v2", "projects.locations.operations.get")
     assert check_answer(operation, {"metadata": {"@type": job, "generation": "1"}}) == []
