@@ -3,6 +3,5 @@
 from typing import Final
 
 STAND_IN: Final = "the recording's authors' own stand-in answered, not Google"
-UNUSED: Final = "about something that the product does not use and the sandbox does not emulate"
 PLACE: Final = "the project that was recorded had what others had left in it, or what only some projects see"
 RECORDING: Final = "the recording contradicts itself or another of the same call"

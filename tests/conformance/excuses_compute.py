@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from tests.conformance.causes import PLACE, STAND_IN, UNUSED
+from tests.conformance.causes import PLACE, STAND_IN
 
 MOCK: Final = (
     "The authors' own mock answered, not Google: its source (mockcompute/subnetsv1.go, networksv1.go) gives every "
@@ -18,7 +18,10 @@ MOCK: Final = (
 OPENED: Final = "A region that only some projects see, or that opened on a day that is not on record."
 ROBOTS: Final = "Kubernetes Engine, Memorystore or Filestore left it in the project; they are not emulated."
 NUMBERED: Final = "In this recording alone, operations name the project of their target by number."
-RANGES: Final = "Network Connectivity's internal ranges are not emulated."
+RANGES: Final = (
+    "Network Connectivity's internal ranges are not emulated, and the authors' own mock answered: its source "
+    "(mockcompute/subnetsv1.go) has 10.128.0.0/20 for every one."
+)
 
 COMPUTE: Final[Sequence[tuple[str, str, str, str, str]]] = (
     ("compute networks colab--*", "peerings", ROBOTS, "*", "absent"),
@@ -42,5 +45,5 @@ COMPUTE: Final[Sequence[tuple[str, str, str, str, str]]] = (
     ("compute * container--containercluster--containercluster__http*", "targetLink", NUMBERED, "*", "*"),
 )
 
-CAUSES: Final = {MOCK: STAND_IN, OPENED: PLACE, ROBOTS: PLACE, RANGES: UNUSED}
+CAUSES: Final = {MOCK: STAND_IN, OPENED: PLACE, ROBOTS: PLACE, RANGES: STAND_IN}
 """Of what sort each reason is; the recording itself is the cause of the others."""

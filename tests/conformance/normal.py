@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
+PRIVATE: Final = r"10\.\d+\.\d+\.0"
 IPV4: Final = r"\d+\.\d+\.\d+\.\d+"
 TIME: Final = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)"
 ANY: Final = r"(?s).+"
@@ -55,15 +56,19 @@ HIDDEN: Final = (
     ),
     Rule("iam * oauth2ClientId", NUMBER, "assigned at random"),
     Rule("serviceusage * *.uniqueId", NUMBER, "assigned at random"),
-    Rule("compute addresses address", IPV4, "Google picks it; the authors made most 8.8.8.8"),
-    Rule("compute subnetworks gatewayAddress", IPV4, "the authors made most 10.0.0.1, whatever the range"),
+    Rule("compute addresses address", IPV4, "the authors made some of them this", recorded=r"8\.8\.8\.8"),
+    Rule("compute addresses address", PRIVATE, "Google picks it where none is asked for", recorded=PRIVATE),
+    Rule("compute subnetworks gatewayAddress", IPV4, "the authors made most this", recorded=r"10\.0\.0\.1"),
     Rule("compute networks internalIpv6Range", r"fd20:[0-9a-f:]+/48", "Google picks it"),
     Rule("* uid", ANY, "assigned at random"),
     Rule("* *.uid", ANY, "assigned at random"),
-    Rule("cloudsql * settings.settingsVersion", NUMBER, "the authors wrote 123 everywhere"),
+    Rule("cloudsql * settings.settingsVersion", NUMBER, "the authors wrote this everywhere", recorded="123"),
     Rule("cloudsql * serverCaCert.*", ANY, "a certificate is made for each instance"),
     Rule(
-        "cloudsql * ipAddresses.ipAddress", ANY, "an address out of Google's ranges; the authors put 10.1.2.3"
+        "cloudsql * ipAddresses.ipAddress",
+        IPV4,
+        "Google gives it; the authors put this",
+        recorded=r"10\.1\.2\.3",
     ),
     Rule("cloudsql * dnsName", ANY, "has the instance's random number in it"),
     Rule("cloudsql * gceZone", r"[a-z]+-[a-z]+\d+-[a-f]", "Google picks a zone of the region"),
@@ -77,14 +82,19 @@ HIDDEN: Final = (
         r"p\S+-\w{6}@gcp-sa-cloud-sql\.iam\.gserviceaccount\.com",
         "has six random digits in it",
     ),
-    Rule("cloudsql * settings.backupConfiguration.startTime", r"\d\d:\d\d", "Google picks an hour at random"),
+    Rule(
+        "cloudsql * settings.backupConfiguration.startTime",
+        r"\d\d:\d\d",
+        "Google picks an hour; the authors wrote this",
+        recorded="12:00",
+    ),
     Rule(
         "servicenetworking * name",
         rf"operations/pssn\.p24-({NUMBER}|\$\{{projectNumber\}})-{UUID}",
         "an operation's number is drawn at random",
     ),
     Rule("monitoring * *mutatedBy", r".+@.+", "who called"),
-    Rule("storage buckets *id", ANY, "the authors made it zeros"),
+    Rule("storage buckets *id", ANY, "the authors made it zeros", recorded="0+"),
     Rule("storage * generation", NUMBER, "a time in microseconds"),
     Rule(
         "compute networks peerings.network",
