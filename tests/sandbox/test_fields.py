@@ -11,6 +11,7 @@ from reconciler.sandbox.discovery import load
 from reconciler.sandbox.errors import ApiError
 from reconciler.sandbox.fields import changeable, check_change, check_required
 from tests.sandbox.calls import Cloud
+from tests.sandbox.services.networked import make_network
 
 VERSIONS = {
     "artifactregistry": "v1", "cloudbuild": "v1", "compute": "v1", "iam": "v1", "monitoring": "v3",
@@ -60,7 +61,7 @@ def test_a_fixed_field_can_stay_but_not_change(line: field_table.Fixed) -> None:
 def test_a_schema_with_open_fields_has_no_others(cloud: Cloud) -> None:
     """What the table does not open cannot be changed, and Compute Engine names it in brackets."""
     cloud.enable("compute")
-    cloud.post("/compute/v1/projects/{P}/global/networks", {"name": "one", "autoCreateSubnetworks": False})
+    make_network(cloud, "one")
     path = "/compute/v1/projects/{P}/global/networks/one"
     refused = cloud.call("PATCH", path, {"description": "new"})
     assert refused.status == 400
