@@ -55,7 +55,7 @@ def _first_witness(chosen: argparse.Namespace) -> bool:
     with running() as sandbox:
         figures = run(
             sandbox,
-            read(folder),
+            read(folder, lambda line: say(f"Not read: {line}")),
             choice,
             tell=(lambda line: say(f"  {line}")) if chosen.verbose else say_nothing,
         )

@@ -11,13 +11,14 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-NAME: Final = "_http.log"
+NAMES: Final[Mapping[str, str]] = {"_http.log": "", "_http_old_controller.log": "--old-controller"}
+"""The logs' names, and what a case is called in addition for the sake of each."""
 _STATUS: Final = re.compile(r"^(\d{3}) [A-Z][A-Za-z -]*$", re.MULTILINE)
 _FIRST: Final = re.compile(r"^([A-Z]+) (https://\S+)$", re.MULTILINE)
 
@@ -61,25 +62,29 @@ class _Exchange:
     answer: Any
 
 
-def lines(folder: Path) -> Iterator[dict[str, Any]]:
-    """The rows of every log below *folder*, in the form of a recording's lines; raises ValueError for a broken log."""
-    for path in sorted(folder.rglob(NAME)):
-        found = [(seq, one, kind) for seq, one, kind in _known(path)]
+def lines(folder: Path, unread: Callable[[str], None]) -> Iterator[dict[str, Any]]:
+    """The rows of every log below *folder*, in the form of a recording's lines; *unread* hears what is no exchange."""
+    for path in sorted(path for name in NAMES for path in folder.rglob(name)):
+        found = list(_known(path, unread))
         if found:
-            case = "--".join(path.relative_to(folder).parent.parts[-3:])
+            case = "--".join(path.relative_to(folder).parent.parts[-3:]) + NAMES[path.name]
             provenance = {"commit": "", "date": _day(path)}
             for seq, one, (service, kind) in found:
                 head = {"service": service, "kind": kind, "case": case, "seq": seq, "provenance": provenance}
                 yield {**head, **_row(one)}
 
 
-def _known(path: Path) -> Iterator[tuple[int, _Exchange, tuple[str, str]]]:
+def _known(path: Path, unread: Callable[[str], None]) -> Iterator[tuple[int, _Exchange, tuple[str, str]]]:
     """The exchanges about kinds that we know, numbered; not the polls, and not the reads that repeat."""
     before: set[str] = set()
     for seq, text in enumerate(re.split(r"^---$", path.read_text(encoding="utf-8"), flags=re.MULTILINE)):
         if not text.strip():
             continue
-        one = _exchange(text, path)
+        try:
+            one = _exchange(text, path)
+        except ValueError as error:
+            unread(str(error))
+            continue
         kind = _kind(one)
         if one.method != "GET":
             before.clear()
@@ -90,7 +95,10 @@ def _known(path: Path) -> Iterator[tuple[int, _Exchange, tuple[str, str]]]:
 
 
 def _exchange(text: str, path: Path) -> _Exchange:
-    first, status = _FIRST.search(text), _STATUS.search(text)
+    text = text.strip() + "\n"
+    first, status = _FIRST.match(text), _STATUS.search(text)
+    if text.startswith("GRPC "):
+        raise ValueError(f"{path} holds a gRPC call, and only HTTP is compared: {text.splitlines()[0][5:]}")
     if first is None or status is None:
         raise ValueError(f"{path} holds something that is no exchange: {text.strip()[:80]!r}")
     try:

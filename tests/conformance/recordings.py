@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, cast
@@ -71,18 +71,23 @@ def find() -> Path | None:
     return next((path for path in map(Path, (named,) if named else PLACES) if path.is_dir()), None)
 
 
-def read(folder: Path) -> list[Row]:
+def refuse(line: str) -> None:
+    """Raise ValueError with *line*: what cannot be read is an error."""
+    raise ValueError(line)
+
+
+def read(folder: Path, unread: Callable[[str], None] = refuse) -> list[Row]:
     """Every row of every `*.jsonl` in *folder*, and of every HTTP log of the Config Connector project below it.
 
-    Raises ValueError naming the line, or the log, that is none.
+    *unread* hears of each line, and of each part of a log, that is none.
     """
-    rows = [_row(line) for line in http_logs.lines(folder)]
+    rows = [_row(line) for line in http_logs.lines(folder, unread)]
     for path in sorted(folder.glob("*.jsonl")):
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
             try:
                 rows.append(_row(json.loads(line)))
-            except (KeyError, TypeError, ValueError) as error:
-                raise ValueError(f"{path.name}:{number} is no recorded row: {error!r}") from error
+            except (AttributeError, KeyError, TypeError, ValueError) as error:
+                unread(f"{path.name}:{number} is no recorded row: {error!r}")
     return rows
 
 
@@ -136,5 +141,9 @@ def _row(line: Mapping[str, Any]) -> Row:
         body=request.get("body"),
         status=int(response["status"]),
         answer=None if response.get("body") == "" else response.get("body"),
-        day=str(line.get("provenance", {}).get("date", ""))[:10],
+        day=_day(str(line.get("provenance", {}).get("date", ""))[:10]),
     )
+
+
+def _day(text: str) -> str:
+    return text if re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])", text) else ""

@@ -22,6 +22,10 @@ VERSIONED: Final = frozenset(
 """Fields of a request that must be what the server said last; the authors rewrote all but maintenanceVersion."""
 
 
+BEYOND: Final = (AttributeError, IndexError, KeyError, TypeError, ValueError)
+"""How a row that has another form than any before it makes the runner fail."""
+
+
 @dataclass(frozen=True)
 class Compared:
     """One row after its replay."""
@@ -35,7 +39,17 @@ class Compared:
 def replay(
     sandbox: Sandbox, take: Take, other_takes: Sequence[Take] = (), *, on_its_day: bool = True
 ) -> list[Compared]:
-    """Replay *take*; other takes of the same case say how what it begins with was made."""
+    """Replay *take*; other takes of the same case say how what it begins with was made.
+
+    What the runner cannot do with a row is a difference of this row, which says so.
+    """
+    try:
+        return _replay(sandbox, take, other_takes, on_its_day)
+    except BEYOND as error:
+        return [_beyond(row, error) for row in take.rows]
+
+
+def _replay(sandbox: Sandbox, take: Take, other_takes: Sequence[Take], on_its_day: bool) -> list[Compared]:
     unique = token()
     project, number = sandbox.project(f"conform-{unique}")
     steps = complete(in_own_project(take), [in_own_project(one) for one in other_takes])
@@ -45,11 +59,15 @@ def replay(
         sandbox.begin_on(take.rows[0].day)
     run.givens.begin()
     try:
-        compared = [run.one(index) for index in range(len(steps))]
+        compared = [run.tried(index) for index in range(len(steps))]
     finally:
         run.givens.end()
         sandbox.begin_on("")
     return [one for one in compared if one is not None]
+
+
+def _beyond(row: Row, error: Exception) -> Compared:
+    return Compared(row, [Difference("", f"{row.status}", f"not asked: the runner cannot, for {error!r}")])
 
 
 @dataclass
@@ -64,6 +82,14 @@ class _Run:
     @cached_property
     def givens(self) -> given.Givens:
         return given.Givens(self.sandbox, self.bindings, self._resolved)
+
+    def tried(self, index: int) -> Compared | None:
+        """As `one`, and the difference that says so where the runner cannot carry it out."""
+        step = self.steps[index]
+        try:
+            return self.one(index)
+        except BEYOND as error:
+            return _beyond(step.row, error) if step.own else None
 
     def one(self, index: int) -> Compared | None:
         """Carry out one step; None where it is not the take's own."""

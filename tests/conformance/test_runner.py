@@ -189,6 +189,28 @@ def test_a_line_that_is_no_row_is_named(tmp_path: Path) -> None:
         read(tmp_path)
 
 
+def test_a_line_that_is_no_row_is_told_and_the_rest_is_replayed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The program names what it could not read, and compares what it could."""
+    text = '{"service": "x"}\n[]\n' + json.dumps(create()) + "\n"
+    (tmp_path / "own.jsonl").write_text(text, encoding="utf-8")
+    main(["--recordings", str(tmp_path), "--case", "case"])
+    said = capsys.readouterr().out
+    assert "Not read: own.jsonl:1 is no recorded row" in said
+    assert "Not read: own.jsonl:2 is no recorded row" in said
+    assert "Of 1 pairs compared: 1 equal" in said
+
+
+def test_a_row_of_an_unforeseen_form_is_a_difference(sandbox: Sandbox, tmp_path: Path) -> None:
+    """What the runner cannot ask is said of that row, and the next row is asked."""
+    path = "/compute/v1/projects/${projectId}/global/networks/net-${uniqueId}"
+    odd = pair(0, "GET", path, {"name": "net-${uniqueId}", "peerings": None}, host="compute")
+    figures = replayed(sandbox, tmp_path, odd, {**create(), "seq": 1})
+    assert figures.total == {DIFFERENT: 1, EQUAL: 1}
+    assert "not asked: the runner cannot, for TypeError" in figures.lines[0]
+
+
 def test_without_recordings_it_says_what_they_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """No recordings are no failure, and the message says what they are and how to name them."""
     assert main(["--recordings", str(tmp_path / "none")]) == 0

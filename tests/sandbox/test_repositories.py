@@ -35,12 +35,24 @@ def test_a_repository_is_made_by_an_operation(cloud: Cloud) -> None:
     """The answer has the server's defaults, and clean-up policies that repeat their id."""
     made = make(cloud, cleanupPolicies=POLICIES, labels={"a": "b"}, mode="MODE_UNSPECIFIED")
     found = cloud.ok("GET", f"{PLACE}/mlflow")
-    assert found == {key: value for key, value in made.items() if key != "@type"}
+    only_read = {"createTime", "updateTime", "registryUri"}
+    assert {key: value for key, value in found.items() if key not in only_read} == {
+        key: value for key, value in made.items() if key != "@type"
+    }
     assert found["name"] == f"projects/{cloud.project}/locations/europe-west9/repositories/mlflow"
     assert found["registryUri"] == f"europe-west9-docker.pkg.dev/{cloud.project}/mlflow"
     assert (found["mode"], found["cleanupPolicies"]["drop"]["id"]) == ("STANDARD_REPOSITORY", "drop")
     assert found["vulnerabilityScanningConfig"]["enablementState"] == "SCANNING_DISABLED"
     assert [one["name"] for one in cloud.ok("GET", PLACE)["repositories"]] == [found["name"]]
+
+
+def test_a_change_answers_the_times_and_not_the_uri(cloud: Cloud) -> None:
+    """The address of the registry is read, never answered by what makes or changes a repository."""
+    make(cloud)
+    changed = cloud.ok("PATCH", f"{PLACE}/mlflow?updateMask=description", {"description": "images"})
+    found = cloud.ok("GET", f"{PLACE}/mlflow")
+    assert found == {**changed, "registryUri": f"europe-west9-docker.pkg.dev/{cloud.project}/mlflow"}
+    assert (changed["description"], "updateTime" in changed) == ("images", True)
 
 
 @pytest.mark.parametrize(

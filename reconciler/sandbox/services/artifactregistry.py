@@ -26,6 +26,7 @@ FIXED: Final = tuple(sorted(fixed_fields("artifactregistry.Repository")))
 _MADE_WITH: Final = ("kmsKeyName", "remoteRepositoryConfig", "mavenConfig", "disallowUnspecifiedMode")
 SCANNER: Final = "containerscanning.googleapis.com"
 FORMATS: Final = ("DOCKER", "MAVEN", "NPM", "APT", "YUM", "PYTHON", "KFP", "GO", "GENERIC", "GOOGET", "RUBY")
+_URI: Final = "registryUri"
 _KIND: Final = "type.googleapis.com/google.devtools.artifactregistry.v1."
 Function = Callable[[World, Request], Mapping[str, Any]]
 
@@ -110,7 +111,7 @@ def _shown(world: World, body: Body) -> dict[str, Any]:
         **shown,
         "vulnerabilityScanningConfig": _scanning(world, project, body),
         "satisfiesPzi": True,
-        "registryUri": f"{location}-docker.pkg.dev/{project}/{repository}",
+        _URI: f"{location}-docker.pkg.dev/{project}/{repository}",
         **({"sizeBytes": str(size)} if (size := registry.size_of(world, body["name"])) else {}),
     }
 
@@ -171,7 +172,7 @@ def _do_create(world: World, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
     now = world.now()
     body = {**arguments["body"], "createTime": now, "updateTime": now}
     world.store.put(REPOSITORY, body["name"], body)
-    return {"@type": f"{_KIND}Repository", **_shown(world, body)}
+    return {"@type": f"{_KIND}Repository", **_without(_shown(world, body), "createTime", "updateTime", _URI)}
 
 
 def _check(sent: Mapping[str, Any]) -> None:
@@ -236,7 +237,12 @@ def _patch(world: World, request: Request) -> Mapping[str, Any]:
                 body[field] = sent[field]
         return {**_normalised(body), "updateTime": world.now()}
 
-    return _shown(world, world.store.update(REPOSITORY, current["name"], change))
+    return _without(_shown(world, world.store.update(REPOSITORY, current["name"], change)), _URI)
+
+
+def _without(shown: Mapping[str, Any], *fields: str) -> dict[str, Any]:
+    """*shown* without what only a read answers: a creation says no times, and neither it nor a change the URI."""
+    return {field: value for field, value in shown.items() if field not in fields}
 
 
 def _delete(world: World, request: Request) -> Mapping[str, Any]:
