@@ -25,12 +25,12 @@ README = ROOT / "README.md"
 FORBIDDEN_WORDS = {"util", "helper", "manager", "common", "misc", "handler", "base"}
 NAMED_BY_OTHERS = {
     "tests/relay.py": {"Handler"},  # the word of http.server
-    "reconciler/sandbox/dispatch.py": {"_base_url"},  # the word of Google's discovery documents
+    "reconciler/sandbox/web/dispatch.py": {"_base_url"},  # the word of Google's discovery documents
     "tests/image/real_image.py": {"make_base"},  # a base image is called that
 }
 PRINTERS = {
     "reconciler/sandbox/__main__.py",  # a program of its own
-    "reconciler/sandbox/dispatch.py",  # the sandbox's log
+    "reconciler/sandbox/web/dispatch.py",  # the sandbox's log
     "reconciler/sandbox/runtime/databases.py",  # the sandbox's log
     "image/serving/modes.py",  # a container speaks on stderr
 }

@@ -11,8 +11,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, cast
 
-from reconciler.sandbox import journal
-from reconciler.sandbox.identities import OPERATOR
+from reconciler.sandbox.iam.identities import OPERATOR
+from reconciler.sandbox.web import journal
 
 Entry = dict[str, Any]
 

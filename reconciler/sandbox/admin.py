@@ -8,9 +8,9 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from reconciler.sandbox.conditions import Unusable
-from reconciler.sandbox.identities import LIFETIME, OPERATOR
+from reconciler.sandbox.iam.identities import LIFETIME, OPERATOR
 from reconciler.sandbox.seeding import account_exists, create_project
+from reconciler.sandbox.weather.conditions import Unusable
 from reconciler.sandbox.world import Visit, World
 
 PREFIX: Final = "/sandbox/v1/"

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Final
 
-from reconciler.sandbox.discovery import documents_folder
+from reconciler.sandbox.web.discovery import documents_folder
 
 SUFFIX: Final = ".googleapis.com"
 _TITLE: Final = re.compile(rb'"title": "([^"]*)"')

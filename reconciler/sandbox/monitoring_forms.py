@@ -13,7 +13,7 @@ from typing import Any, Final, cast
 
 from reconciler.sandbox import labels
 from reconciler.sandbox.errors import ApiError
-from reconciler.sandbox.identities import ANONYMOUS
+from reconciler.sandbox.iam.identities import ANONYMOUS
 from reconciler.sandbox.paging import listed
 from reconciler.sandbox.store import Body, inner
 from reconciler.sandbox.world import Request, World

@@ -25,8 +25,8 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Any, Final, Literal
 
-from reconciler.sandbox import compute_names
 from reconciler.sandbox.errors import ApiError, rpc
+from reconciler.sandbox.networking import compute_names
 from reconciler.sandbox.store import Body, Exists, Missing, Store
 
 Shape = Literal["longrunning", "sql", "compute"]

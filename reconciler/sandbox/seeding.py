@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reconciler.sandbox.identities import OPERATOR, subject_of
+from reconciler.sandbox.iam.identities import OPERATOR, subject_of
 from reconciler.sandbox.projects import Project
 from reconciler.sandbox.store import Store
 from reconciler.sandbox.world import World

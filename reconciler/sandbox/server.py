@@ -11,20 +11,23 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, cast
 
-from reconciler.sandbox import accounts, admin, batch, custom_roles, faults, federation, oauth, tls
-from reconciler.sandbox.conditions import Conditions
-from reconciler.sandbox.dispatch import Apis, load_services
+from reconciler.sandbox import admin
 from reconciler.sandbox.errors import SandboxError, body, not_emulated
-from reconciler.sandbox.front import Front
 from reconciler.sandbox.home import LOG, claim
-from reconciler.sandbox.identities import Identities
-from reconciler.sandbox.journal import Journal
+from reconciler.sandbox.iam import accounts, custom_roles, federation, oauth
+from reconciler.sandbox.iam.identities import Identities
+from reconciler.sandbox.iam.policies import Policies, Surroundings
 from reconciler.sandbox.operations import Operations
-from reconciler.sandbox.policies import Policies, Surroundings
 from reconciler.sandbox.projects import Projects
 from reconciler.sandbox.source import fingerprint
 from reconciler.sandbox.store import Store
-from reconciler.sandbox.wire import Listener
+from reconciler.sandbox.weather import faults
+from reconciler.sandbox.weather.conditions import Conditions
+from reconciler.sandbox.web import batch, tls
+from reconciler.sandbox.web.dispatch import Apis, load_services
+from reconciler.sandbox.web.front import Front
+from reconciler.sandbox.web.journal import Journal
+from reconciler.sandbox.web.wire import Listener
 from reconciler.sandbox.world import Runtime, Visit, World, timestamp, utc_now
 
 FOLDERS: Final = ("objects", "images", "logs", "tls", "run", "keys")

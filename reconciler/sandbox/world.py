@@ -24,12 +24,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
-from reconciler.sandbox.conditions import Conditions
-from reconciler.sandbox.identities import Identities
+from reconciler.sandbox.iam.identities import Identities
+from reconciler.sandbox.iam.policies import Policies
 from reconciler.sandbox.operations import Operations
-from reconciler.sandbox.policies import Policies
 from reconciler.sandbox.projects import Projects
 from reconciler.sandbox.store import Store
+from reconciler.sandbox.weather.conditions import Conditions
 
 Headers = Sequence[tuple[str, str]]
 Content = bytes | Iterable[bytes]

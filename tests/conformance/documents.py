@@ -13,8 +13,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final, cast
 
-from reconciler.sandbox.discovery import Described, documents_folder, load
-from reconciler.sandbox.validation import output_only
+from reconciler.sandbox.web.discovery import Described, documents_folder, load
+from reconciler.sandbox.web.validation import output_only
 from tests.conformance.sendable import Call, calls
 
 SNAPSHOT: Final = Path(__file__).with_name("documents.txt")

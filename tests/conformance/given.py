@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from reconciler.sandbox import networks
+from reconciler.sandbox.networking import networks
 from tests.conformance import leavings, states, weather
 from tests.conformance.cloud import Got, Sandbox
 from tests.conformance.making import Recipe, addressed, mentioned

@@ -16,7 +16,7 @@ from typing import Any, Final
 from reconciler.gcp.cloud import Cloud
 from reconciler.model import Json, Ref
 from reconciler.registry import BY_NAME
-from reconciler.sandbox.wire import Listener
+from reconciler.sandbox.web.wire import Listener
 from reconciler.sandbox.world import Visit
 from tests.conformance.recordings import Row, Take, fields_of
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from reconciler.sandbox.dispatch import load_services
 from reconciler.sandbox.server import build_world
+from reconciler.sandbox.web.dispatch import load_services
 from tests.conformance import documents
 from tests.conformance.sendable import Call, calls
 

@@ -18,7 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final, cast
 
-from reconciler.sandbox.discovery import documents_folder, load
+from reconciler.sandbox.web.discovery import documents_folder, load
 
 SOURCE: Final = Path(__file__).resolve().parents[2] / "reconciler"
 CLIENTS: Final[Mapping[str, tuple[str, str, str]]] = {

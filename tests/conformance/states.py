@@ -10,9 +10,9 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
-from reconciler.sandbox.agents import owners_of
+from reconciler.sandbox.iam.agents import owners_of
+from reconciler.sandbox.iam.policy_members import GOOGLES
 from reconciler.sandbox.known_services import with_dependencies
-from reconciler.sandbox.policy_members import GOOGLES
 from tests.conformance.cloud import Got
 from tests.conformance.recordings import Row, fields_of
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reconciler.gcp.granting import DEPLOYER, READER, lacking, lines, member_of, role_for
-from reconciler.sandbox import roles
+from reconciler.sandbox.iam import roles
 
 CRM = "https://cloudresourcemanager.googleapis.com/v1/projects/p"
 WORDS = [

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import cache
 
-from reconciler.sandbox import permissions, roles
+from reconciler.sandbox.iam import permissions, roles
 
 READING = ("get", "list", "getIamPolicy", "use", "queryTestablePermissions")
 CHANGE = 1000

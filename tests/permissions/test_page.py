@@ -15,7 +15,7 @@ from reconciler.gcp.granting import DEPLOYER, READER
 from reconciler.permissions import ASKED
 from reconciler.registry import KINDS
 from reconciler.resources import serviceusage_services
-from reconciler.sandbox import roles
+from reconciler.sandbox.iam import roles
 from reconciler.server.naming import names_of
 from reconciler.spec.load import load
 from tests.permissions.people import Place

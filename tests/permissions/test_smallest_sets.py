@@ -10,7 +10,7 @@ import pytest
 from reconciler.gcp.granting import DEPLOYER, READER
 from reconciler.permissions import ASKED
 from reconciler.registry import BY_NAME
-from reconciler.sandbox import roles
+from reconciler.sandbox.iam import roles
 from tests.permissions.people import Place
 from tests.permissions.smallest import held, smallest
 from tests.scenarios.command import Bench, Ended, sandbox

@@ -75,7 +75,7 @@ def test_an_identity_token_is_the_bearers(running: Running) -> None:
     """What verify shows a server's front door says who runs it."""
     audience = "https://x-1.europe-west1.run.app"
     token = acting.identity_token(running.endpoint, audience, acting.token(REVIEWER, running.home))
-    from reconciler.sandbox import identities
+    from reconciler.sandbox.iam import identities
 
     assert identities.claims_of(token)["email"] == "reviewer@sandbox.example"
     with pytest.raises(SandboxError):

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from reconciler.sandbox.conditions import FAULTS, Conditions, Unusable
 from reconciler.sandbox.control import Running
 from reconciler.sandbox.store import Store
+from reconciler.sandbox.weather.conditions import FAULTS, Conditions, Unusable
 from reconciler.sandbox.world import utc_now
 from tests.sandbox.calls import APIS, Cloud, new_project
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.sandbox import permissions, roles
-from reconciler.sandbox.dispatch import load_services
+from reconciler.sandbox.iam import permissions, roles
 from reconciler.sandbox.server import build_world
+from reconciler.sandbox.web.dispatch import load_services
 from tests.sandbox.calls import Answered, Cloud
 
 REGION = "europe-west1"

@@ -8,10 +8,10 @@ import proto  # pyright: ignore[reportMissingTypeStubs] -- ships no types
 import pytest
 from google.cloud import run_v2, secretmanager_v1
 
-from reconciler.sandbox.answers import misfit
-from reconciler.sandbox.discovery import Catalog, Described, api_of_host, load
 from reconciler.sandbox.errors import ApiError
-from reconciler.sandbox.validation import check_answer, check_body, check_parameters, enum_name
+from reconciler.sandbox.web.answers import misfit
+from reconciler.sandbox.web.discovery import Catalog, Described, api_of_host, load
+from reconciler.sandbox.web.validation import check_answer, check_body, check_parameters, enum_name
 
 SERVED = (
     ("secretmanager", "v1"),

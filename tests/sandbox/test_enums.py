@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from reconciler.sandbox import enums
-from reconciler.sandbox.discovery import Described, load
+from reconciler.sandbox.web import enums
+from reconciler.sandbox.web.discovery import Described, load
 
 
 def _method(identity: str) -> Described:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from reconciler.sandbox import discovery, excerpt
-from reconciler.sandbox.compute_names import fingerprint, in_version, local_time, relative
+from reconciler.sandbox.networking.compute_names import fingerprint, in_version, local_time, relative
+from reconciler.sandbox.web import discovery, excerpt
 
 WHOLE: dict[str, Any] = {
     "title": 'A "large" API: {with} [braces]',

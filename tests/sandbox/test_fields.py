@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from reconciler.sandbox import field_table
-from reconciler.sandbox.discovery import load
 from reconciler.sandbox.errors import ApiError
-from reconciler.sandbox.fields import changeable, check_change, check_required
+from reconciler.sandbox.web import field_table
+from reconciler.sandbox.web.discovery import load
+from reconciler.sandbox.web.fields import changeable, check_change, check_required
 from tests.sandbox.calls import Cloud
 from tests.sandbox.services.networked import make_network
 

@@ -10,7 +10,7 @@ import google.auth.jwt
 import pytest
 from google.oauth2 import id_token
 
-from reconciler.sandbox.identities import Identities
+from reconciler.sandbox.iam.identities import Identities
 from reconciler.sandbox.store import Store
 
 EMAIL = "runner@p-known.iam.gserviceaccount.com"

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from reconciler.sandbox import log_filter
 from reconciler.sandbox.errors import ApiError
+from reconciler.sandbox.logs import log_filter
 
 ENTRY: dict[str, Any] = {
     "logName": "projects/p/logs/run.googleapis.com%2Frequests",

@@ -10,8 +10,8 @@ from pathlib import Path
 import yaml
 
 from reconciler.sandbox import services
-from reconciler.sandbox.conditions import CONSTRAINTS, FAULTS, SCHEMA, Conditions
 from reconciler.sandbox.store import Store
+from reconciler.sandbox.weather.conditions import CONSTRAINTS, FAULTS, SCHEMA, Conditions
 from reconciler.sandbox.world import utc_now
 
 PAGE = (Path(__file__).parents[2] / "docs" / "sandbox.md").read_text(encoding="utf-8")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from reconciler.sandbox.errors import ApiError
-from reconciler.sandbox.partial import parse, select
+from reconciler.sandbox.web.partial import parse, select
 
 ANSWER = {
     "items": [{"name": "a", "size": "1", "owner": {"id": 1, "mail": "m"}}],

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from reconciler.sandbox.errors import ApiError
-from reconciler.sandbox.identities import ANONYMOUS, OPERATOR
-from reconciler.sandbox.policies import Policies, Surroundings
+from reconciler.sandbox.iam.identities import ANONYMOUS, OPERATOR
+from reconciler.sandbox.iam.policies import Policies, Surroundings
 from reconciler.sandbox.store import Store
 
 RUNNER = "serviceAccount:runner@known.iam.gserviceaccount.com"

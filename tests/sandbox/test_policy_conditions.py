@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from reconciler.sandbox.errors import ApiError
-from reconciler.sandbox.policies import Policies
+from reconciler.sandbox.iam.policies import Policies
 from reconciler.sandbox.store import Store
 from tests.sandbox.calls import Cloud
 from tests.sandbox.test_policies import RUNNER, VIEWER, binding

@@ -13,9 +13,9 @@ from collections.abc import Generator
 
 import pytest
 
-from reconciler.sandbox import incoming, wire
 from reconciler.sandbox.control import Running
-from reconciler.sandbox.wire import Listener
+from reconciler.sandbox.web import incoming, wire
+from reconciler.sandbox.web.wire import Listener
 from reconciler.sandbox.world import Visit
 
 CHUNKED = (

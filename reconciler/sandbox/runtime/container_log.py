@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from reconciler.sandbox import entries
-from reconciler.sandbox.entries import SEVERITIES, Entries
+from reconciler.sandbox.logs import entries
+from reconciler.sandbox.logs.entries import SEVERITIES, Entries
 from reconciler.sandbox.runtime.processes import BoundedLog
 from reconciler.sandbox.world import World
 

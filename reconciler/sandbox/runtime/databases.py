@@ -4,8 +4,8 @@ import threading
 from collections.abc import Mapping
 from typing import Any, Final
 
-from reconciler.sandbox import vpc
 from reconciler.sandbox.errors import SandboxError
+from reconciler.sandbox.networking import vpc
 from reconciler.sandbox.runtime import pg_binaries, postgres
 from reconciler.sandbox.runtime.pg_binaries import Flag
 from reconciler.sandbox.runtime.postgres import Cluster

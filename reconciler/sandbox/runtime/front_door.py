@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from reconciler.sandbox.identities import ANONYMOUS
+from reconciler.sandbox.iam.identities import ANONYMOUS
 from reconciler.sandbox.runtime import front_headers, pages, request_log
 from reconciler.sandbox.runtime.upstream import NotListening, Outgoing, Pool, Received, UpstreamError
 from reconciler.sandbox.world import Visit, World

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from reconciler.sandbox import entries
+from reconciler.sandbox.logs import entries
 from reconciler.sandbox.runtime.container_log import identity
 from reconciler.sandbox.runtime.front_headers import TRACE
 from reconciler.sandbox.world import Content, Headers, Visit, World, timestamp

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reconciler.sandbox import egress, run_agent
+from reconciler.sandbox.iam import run_agent
+from reconciler.sandbox.networking import egress
 from reconciler.sandbox.registry import resolve_image
 from reconciler.sandbox.runtime import images, samples, secret_access
 from reconciler.sandbox.runtime.databases import Databases

@@ -6,8 +6,8 @@ from typing import Final
 
 from reconciler.sandbox.errors import ApiError
 from reconciler.sandbox.runtime.revision import Container, SecretRef
-from reconciler.sandbox.secret_names import SECRET
-from reconciler.sandbox.secret_versions import access_payload
+from reconciler.sandbox.secrets.secret_names import SECRET
+from reconciler.sandbox.secrets.secret_versions import access_payload
 from reconciler.sandbox.world import World
 
 SPECS: Final = {"Revision": "spec.template.spec", "Job": "spec.template.spec.template.spec"}

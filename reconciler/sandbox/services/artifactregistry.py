@@ -9,12 +9,12 @@ from typing import Any, Final
 
 from reconciler.sandbox import labels, registry
 from reconciler.sandbox.errors import ApiError
-from reconciler.sandbox.fields import check_change, fixed_fields, open_fields
+from reconciler.sandbox.iam.policies import EMPTY_ETAG
+from reconciler.sandbox.iam.policy_bindings import requested_version
 from reconciler.sandbox.paging import listed
-from reconciler.sandbox.policies import EMPTY_ETAG
-from reconciler.sandbox.policy_bindings import requested_version
 from reconciler.sandbox.services.artifactregistry_locations import LOCATIONS
 from reconciler.sandbox.store import Body
+from reconciler.sandbox.web.fields import check_change, fixed_fields, open_fields
 from reconciler.sandbox.world import Method, Request, World
 
 API: Final = "artifactregistry"

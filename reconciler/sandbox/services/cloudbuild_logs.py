@@ -7,9 +7,10 @@ googleusercontent.com`, which the people of the project may read and nobody list
 from collections.abc import Mapping
 from typing import Any, Final
 
-from reconciler.sandbox import blobs, bucket_access, buckets, entries, generations
-from reconciler.sandbox.buckets import BUCKET
-from reconciler.sandbox.identities import OPERATOR
+from reconciler.sandbox.iam.identities import OPERATOR
+from reconciler.sandbox.logs import entries
+from reconciler.sandbox.storage import blobs, bucket_access, buckets, generations
+from reconciler.sandbox.storage.buckets import BUCKET
 from reconciler.sandbox.store import Body
 from reconciler.sandbox.world import World
 

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from reconciler.sandbox.bucket_access import demand
-from reconciler.sandbox.buckets import BUCKET
 from reconciler.sandbox.errors import ApiError
-from reconciler.sandbox.objects import OBJECT
 from reconciler.sandbox.operations import Progress
 from reconciler.sandbox.registry import push_image
 from reconciler.sandbox.runtime import images
 from reconciler.sandbox.runtime.images import BuildError, Image
 from reconciler.sandbox.services.cloudbuild_logs import BUILD, Cancelled, Log
+from reconciler.sandbox.storage.bucket_access import demand
+from reconciler.sandbox.storage.buckets import BUCKET
+from reconciler.sandbox.storage.objects import OBJECT
 from reconciler.sandbox.store import Body
 from reconciler.sandbox.world import World
 

@@ -6,10 +6,11 @@ import secrets
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from reconciler.sandbox import labels, policy_members
+from reconciler.sandbox import labels
 from reconciler.sandbox.errors import ApiError
+from reconciler.sandbox.iam import policy_members
+from reconciler.sandbox.iam.policy_bindings import requested_version
 from reconciler.sandbox.paging import listed
-from reconciler.sandbox.policy_bindings import requested_version
 from reconciler.sandbox.projects import Project
 from reconciler.sandbox.seeding import create_project
 from reconciler.sandbox.world import Method, Request, World

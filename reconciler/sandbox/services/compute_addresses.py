@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any, Final
 
-from reconciler.sandbox import compute_names, networks, vpc
 from reconciler.sandbox.errors import ApiError
+from reconciler.sandbox.networking import compute_names, networks, vpc
 from reconciler.sandbox.services import compute_lists, compute_picking, compute_ranges, compute_rules
 from reconciler.sandbox.services.compute_operations import start, start_and_wait
 from reconciler.sandbox.services.compute_places import region_of

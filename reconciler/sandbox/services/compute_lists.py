@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from reconciler.sandbox import compute_names
 from reconciler.sandbox.errors import ApiError
+from reconciler.sandbox.networking import compute_names
+from reconciler.sandbox.networking.regions import REGIONS
 from reconciler.sandbox.paging import page
-from reconciler.sandbox.regions import REGIONS
 from reconciler.sandbox.services import compute_filters
 from reconciler.sandbox.world import Request
 

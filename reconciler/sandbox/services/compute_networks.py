@@ -6,12 +6,12 @@ import secrets
 from collections.abc import Mapping
 from typing import Any, Final
 
-from reconciler.sandbox import compute_names, networks, vpc
 from reconciler.sandbox.errors import ApiError
-from reconciler.sandbox.fields import changeable, check_change
+from reconciler.sandbox.networking import compute_names, networks, vpc
 from reconciler.sandbox.services import compute_lists, compute_rules
 from reconciler.sandbox.services.compute_operations import start
 from reconciler.sandbox.store import Body, Missing
+from reconciler.sandbox.web.fields import changeable, check_change
 from reconciler.sandbox.world import Request, World
 
 _MTU: Final = (1300, 8896)

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Mapping
 from typing import Any, Final
 
-from reconciler.sandbox import compute_names
+from reconciler.sandbox.networking import compute_names
 from reconciler.sandbox.operations import Busy
 from reconciler.sandbox.services import compute_lists, compute_rules
 from reconciler.sandbox.store import Body

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any, Final
 
-from reconciler.sandbox import compute_names, networks
 from reconciler.sandbox.errors import ApiError
-from reconciler.sandbox.regions import AUTO_MODE
+from reconciler.sandbox.networking import compute_names, networks
+from reconciler.sandbox.networking.regions import AUTO_MODE
 from reconciler.sandbox.services import compute_rules
 from reconciler.sandbox.world import World
 

@@ -6,8 +6,8 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from reconciler.sandbox import compute_names, networks
-from reconciler.sandbox.regions import REGIONS, Region
+from reconciler.sandbox.networking import compute_names, networks
+from reconciler.sandbox.networking.regions import REGIONS, Region
 from reconciler.sandbox.services import compute_lists, compute_rules
 from reconciler.sandbox.world import Request, World
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Network
 from typing import Any, Final
 
-from reconciler.sandbox import networks, vpc
 from reconciler.sandbox.errors import ApiError
-from reconciler.sandbox.regions import AUTO_MODE
+from reconciler.sandbox.networking import networks, vpc
+from reconciler.sandbox.networking.regions import AUTO_MODE
 from reconciler.sandbox.services import compute_rules
 from reconciler.sandbox.store import Body
 from reconciler.sandbox.world import Request, World

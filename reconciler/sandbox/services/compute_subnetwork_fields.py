@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from reconciler.sandbox.errors import ApiError
-from reconciler.sandbox.fields import changeable, check_change
 from reconciler.sandbox.services import compute_rules
+from reconciler.sandbox.web.fields import changeable, check_change
 
 PROXY: Final = ("REGIONAL_MANAGED_PROXY", "GLOBAL_MANAGED_PROXY", "INTERNAL_HTTPS_LOAD_BALANCER")
 """Purposes of subnetworks that are for load balancers: they have a role and a state, and no flow logs."""

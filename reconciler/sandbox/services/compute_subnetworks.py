@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from ipaddress import IPv4Network
 from typing import Any, Final
 
-from reconciler.sandbox import compute_names, networks
+from reconciler.sandbox.networking import compute_names, networks
 from reconciler.sandbox.services import compute_lists, compute_ranges, compute_rules
 from reconciler.sandbox.services.compute_operations import start
 from reconciler.sandbox.services.compute_places import region_of

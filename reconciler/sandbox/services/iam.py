@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
-from reconciler.sandbox import identities
-from reconciler.sandbox.accounts import (
+from reconciler.sandbox.errors import ApiError
+from reconciler.sandbox.iam import identities
+from reconciler.sandbox.iam.accounts import (
     account_of,
     deleted_member,
     forbidden,
@@ -17,13 +18,12 @@ from reconciler.sandbox.accounts import (
     name_of,
     settled,
 )
-from reconciler.sandbox.errors import ApiError
-from reconciler.sandbox.fields import check_open
-from reconciler.sandbox.oauth import KEY
+from reconciler.sandbox.iam.oauth import KEY
+from reconciler.sandbox.iam.policy_bindings import plain_etag, requested_version
 from reconciler.sandbox.paging import listed
-from reconciler.sandbox.policy_bindings import plain_etag, requested_version
 from reconciler.sandbox.seeding import ACCOUNT, account_exists
 from reconciler.sandbox.store import Body, Exists
+from reconciler.sandbox.web.fields import check_open
 from reconciler.sandbox.world import Method, Request, World, timestamp
 
 API: Final = "iam"

@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from reconciler.sandbox import identities
-from reconciler.sandbox.accounts import account_of, forbidden, full_name
 from reconciler.sandbox.errors import ApiError
-from reconciler.sandbox.oauth import KEY
+from reconciler.sandbox.iam import identities
+from reconciler.sandbox.iam.accounts import account_of, forbidden, full_name
+from reconciler.sandbox.iam.oauth import KEY
 from reconciler.sandbox.store import Body
 from reconciler.sandbox.world import Method, Request, World
 

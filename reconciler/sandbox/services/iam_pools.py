@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
-from reconciler.sandbox import cel
 from reconciler.sandbox.errors import ApiError
-from reconciler.sandbox.federation import POOL, PROVIDER
+from reconciler.sandbox.iam import cel
+from reconciler.sandbox.iam.federation import POOL, PROVIDER
 from reconciler.sandbox.paging import listed
 from reconciler.sandbox.store import Body, Exists
 from reconciler.sandbox.world import Method, Request, World, timestamp

@@ -8,12 +8,12 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from reconciler.sandbox.custom_roles import KIND
 from reconciler.sandbox.errors import ApiError
-from reconciler.sandbox.fields import check_open, open_fields
+from reconciler.sandbox.iam.custom_roles import KIND
+from reconciler.sandbox.iam.policy_bindings import plain_etag
 from reconciler.sandbox.paging import listed
-from reconciler.sandbox.policy_bindings import plain_etag
 from reconciler.sandbox.store import Body, Exists
+from reconciler.sandbox.web.fields import check_open, open_fields
 from reconciler.sandbox.world import Method, Request, World
 
 API: Final = "iam"

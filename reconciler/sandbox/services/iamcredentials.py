@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
-from reconciler.sandbox.access import require
-from reconciler.sandbox.accounts import find_account
 from reconciler.sandbox.errors import ApiError
+from reconciler.sandbox.iam.access import require
+from reconciler.sandbox.iam.accounts import find_account
 from reconciler.sandbox.store import Body
 from reconciler.sandbox.world import Method, Request, World
 

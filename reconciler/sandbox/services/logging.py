@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import unquote
 
-from reconciler.sandbox import access, entries, log_filter
-from reconciler.sandbox.discovery import load
-from reconciler.sandbox.entries import SEVERITIES, Entry
 from reconciler.sandbox.errors import ApiError
+from reconciler.sandbox.iam import access
+from reconciler.sandbox.logs import entries, log_filter
+from reconciler.sandbox.logs.entries import SEVERITIES, Entry
 from reconciler.sandbox.paging import listed
+from reconciler.sandbox.web.discovery import load
 from reconciler.sandbox.world import Method, Request, World
 
 API: Final = "logging"

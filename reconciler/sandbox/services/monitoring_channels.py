@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from reconciler.sandbox.errors import ApiError
-from reconciler.sandbox.fields import check_change
 from reconciler.sandbox.monitoring_forms import (
     check_labels,
     collection,
@@ -19,6 +18,7 @@ from reconciler.sandbox.monitoring_forms import (
 )
 from reconciler.sandbox.paging import listed
 from reconciler.sandbox.store import Body, inner
+from reconciler.sandbox.web.fields import check_change
 from reconciler.sandbox.world import Method, Request, World
 
 API: Final = "monitoring"

@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from reconciler.sandbox.errors import ApiError
-from reconciler.sandbox.fields import check_change, fixed_fields
 from reconciler.sandbox.monitoring_forms import check_labels, collection, invalid, key, masked, page, plain
 from reconciler.sandbox.store import Body, inner
+from reconciler.sandbox.web.fields import check_change, fixed_fields
 from reconciler.sandbox.world import Method, Request, World
 
 API: Final = "monitoring"

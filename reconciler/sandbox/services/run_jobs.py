@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from reconciler.sandbox.errors import ApiError, bad_request
+from reconciler.sandbox.iam.policy_bindings import requested_version
 from reconciler.sandbox.operations import Progress
 from reconciler.sandbox.paging import listed
-from reconciler.sandbox.policy_bindings import requested_version
 from reconciler.sandbox.runtime.resolve import Unresolved, find_image, reached_network
 from reconciler.sandbox.services import run_resources as common
 from reconciler.sandbox.services.run_executions import EXECUTION, remove_execution

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from reconciler.sandbox.errors import ApiError, bad_request
+from reconciler.sandbox.iam.policy_bindings import requested_version
 from reconciler.sandbox.paging import listed
-from reconciler.sandbox.policy_bindings import requested_version
 from reconciler.sandbox.runtime.engine import REVISION, SERVICE
 from reconciler.sandbox.services import run_resources as common
 from reconciler.sandbox.services import run_revisions as revisions

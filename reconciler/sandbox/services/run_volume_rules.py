@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from reconciler.sandbox import egress
+from reconciler.sandbox.networking import egress
 from reconciler.sandbox.services.run_container_rules import Report, not_emulated
 
 SOURCES: Final = ("cloudSqlInstance", "secret", "emptyDir", "gcs", "nfs", "filestore")

@@ -6,11 +6,11 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from reconciler.sandbox import secret_settings
 from reconciler.sandbox.errors import ApiError
+from reconciler.sandbox.iam.policy_bindings import requested_version
 from reconciler.sandbox.paging import listed
-from reconciler.sandbox.policy_bindings import requested_version
-from reconciler.sandbox.secret_names import (
+from reconciler.sandbox.secrets import secret_settings
+from reconciler.sandbox.secrets.secret_names import (
     SECRET,
     VERSION,
     etag_mismatch,
@@ -21,7 +21,7 @@ from reconciler.sandbox.secret_names import (
     secret_name,
     shown,
 )
-from reconciler.sandbox.secret_versions import version_methods
+from reconciler.sandbox.secrets.secret_versions import version_methods
 from reconciler.sandbox.store import Body, Exists, inner
 from reconciler.sandbox.world import Method, Request, World
 

@@ -11,9 +11,11 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from reconciler.sandbox import agents, errors, peering, vpc
+from reconciler.sandbox import errors
 from reconciler.sandbox.errors import ApiError
-from reconciler.sandbox.peering import PEERING, SERVICE
+from reconciler.sandbox.iam import agents
+from reconciler.sandbox.networking import peering, vpc
+from reconciler.sandbox.networking.peering import PEERING, SERVICE
 from reconciler.sandbox.world import Method, Request, World
 
 API: Final = "servicenetworking"

@@ -9,8 +9,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from reconciler.sandbox import agents
 from reconciler.sandbox.errors import ApiError
+from reconciler.sandbox.iam import agents
 from reconciler.sandbox.known_services import SUFFIX, known, titles
 from reconciler.sandbox.paging import listed
 from reconciler.sandbox.services import serviceusage_changes as changes

@@ -6,8 +6,8 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from reconciler.sandbox import agents
 from reconciler.sandbox.errors import ApiError
+from reconciler.sandbox.iam import agents
 from reconciler.sandbox.known_services import dependants, known, with_dependencies
 from reconciler.sandbox.operations import CALLING, Busy, Progress
 from reconciler.sandbox.world import Request, World

@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any, Final, cast
 
 from reconciler.sandbox.errors import ApiError
-from reconciler.sandbox.fields import check_change
 from reconciler.sandbox.paging import page
 from reconciler.sandbox.runtime.databases import INSTANCE, has_database, should_run
 from reconciler.sandbox.runtime.engine import engine_of
@@ -30,6 +29,7 @@ from reconciler.sandbox.services.sqladmin_work import (
     wrong_state,
 )
 from reconciler.sandbox.store import Body, Exists
+from reconciler.sandbox.web.fields import check_change
 from reconciler.sandbox.world import Request, World
 
 _TAKEN: Final = (

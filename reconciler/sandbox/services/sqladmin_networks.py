@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from reconciler.sandbox import peering
+from reconciler.sandbox.networking import peering
 from reconciler.sandbox.services.sqladmin_settings import invalid
 from reconciler.sandbox.services.sqladmin_versions import POSTGRES, engine
 from reconciler.sandbox.world import World

@@ -6,13 +6,13 @@ import contextlib
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from reconciler.sandbox import acls, bucket_access, buckets, preconditions, soft_delete
-from reconciler.sandbox.bucket_access import bucket_of, demand_on_project, may
-from reconciler.sandbox.buckets import BUCKET
 from reconciler.sandbox.errors import ApiError
-from reconciler.sandbox.folders import FOLDER, MANAGED
-from reconciler.sandbox.objects import NONCURRENT, OBJECT
 from reconciler.sandbox.paging import listed
+from reconciler.sandbox.storage import acls, bucket_access, buckets, preconditions, soft_delete
+from reconciler.sandbox.storage.bucket_access import bucket_of, demand_on_project, may
+from reconciler.sandbox.storage.buckets import BUCKET
+from reconciler.sandbox.storage.folders import FOLDER, MANAGED
+from reconciler.sandbox.storage.objects import NONCURRENT, OBJECT
 from reconciler.sandbox.store import Body, Exists, inner
 from reconciler.sandbox.world import Answer, Method, Request, World
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from reconciler.sandbox import acls, bucket_access, buckets, generations, objects, preconditions
-from reconciler.sandbox.acls import Entry
-from reconciler.sandbox.bucket_access import bucket_of, demand
 from reconciler.sandbox.services.storage import Function, change, served
+from reconciler.sandbox.storage import acls, bucket_access, buckets, generations, objects, preconditions
+from reconciler.sandbox.storage.acls import Entry
+from reconciler.sandbox.storage.bucket_access import bucket_of, demand
 from reconciler.sandbox.store import Body
 from reconciler.sandbox.world import Answer, Method, Request, World
 

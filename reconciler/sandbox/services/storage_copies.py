@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from reconciler.sandbox import blobs, folders, generations, objects, preconditions, uploads
-from reconciler.sandbox.bucket_access import bucket_of, demand
-from reconciler.sandbox.bucket_settings import invalid
-from reconciler.sandbox.objects import OBJECT
 from reconciler.sandbox.services.storage import Function, served
 from reconciler.sandbox.services.storage_objects import shown
+from reconciler.sandbox.storage import blobs, folders, generations, objects, preconditions, uploads
+from reconciler.sandbox.storage.bucket_access import bucket_of, demand
+from reconciler.sandbox.storage.bucket_settings import invalid
+from reconciler.sandbox.storage.objects import OBJECT
 from reconciler.sandbox.store import Body, inner
 from reconciler.sandbox.world import Method, Request, World
 

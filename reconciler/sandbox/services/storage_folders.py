@@ -7,15 +7,15 @@ import uuid
 from collections.abc import Mapping
 from typing import Any, Final
 
-from reconciler.sandbox import bucket_access, folders, objects, preconditions
-from reconciler.sandbox.bucket_access import bucket_of, demand
-from reconciler.sandbox.buckets import uniform
 from reconciler.sandbox.errors import ApiError
-from reconciler.sandbox.folders import FOLDER, MANAGED
-from reconciler.sandbox.objects import OBJECT
 from reconciler.sandbox.operations import Progress
 from reconciler.sandbox.paging import listed
 from reconciler.sandbox.services.storage import Function, served
+from reconciler.sandbox.storage import bucket_access, folders, objects, preconditions
+from reconciler.sandbox.storage.bucket_access import bucket_of, demand
+from reconciler.sandbox.storage.buckets import uniform
+from reconciler.sandbox.storage.folders import FOLDER, MANAGED
+from reconciler.sandbox.storage.objects import OBJECT
 from reconciler.sandbox.store import Body, Exists
 from reconciler.sandbox.world import Answer, Method, Request, World, stamp
 

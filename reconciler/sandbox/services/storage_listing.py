@@ -7,12 +7,12 @@ import heapq
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from reconciler.sandbox import folders, globs, objects, soft_delete
-from reconciler.sandbox.bucket_access import bucket_of
-from reconciler.sandbox.bucket_settings import invalid
 from reconciler.sandbox.errors import ApiError
 from reconciler.sandbox.services.storage import served
 from reconciler.sandbox.services.storage_objects import shown
+from reconciler.sandbox.storage import folders, globs, objects, soft_delete
+from reconciler.sandbox.storage.bucket_access import bucket_of
+from reconciler.sandbox.storage.bucket_settings import invalid
 from reconciler.sandbox.store import Body
 from reconciler.sandbox.world import Method, Request, World
 

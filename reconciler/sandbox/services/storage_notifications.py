@@ -9,11 +9,12 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from reconciler.sandbox import agents, bucket_access, buckets
-from reconciler.sandbox.bucket_access import bucket_of, demand_on_project
-from reconciler.sandbox.bucket_settings import invalid
 from reconciler.sandbox.errors import ApiError
+from reconciler.sandbox.iam import agents
 from reconciler.sandbox.services.storage import NOTIFICATION, Function, change, served
+from reconciler.sandbox.storage import bucket_access, buckets
+from reconciler.sandbox.storage.bucket_access import bucket_of, demand_on_project
+from reconciler.sandbox.storage.bucket_settings import invalid
 from reconciler.sandbox.store import Body
 from reconciler.sandbox.world import Answer, Method, Request, World
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from reconciler.sandbox import (
+from reconciler.sandbox.errors import ApiError
+from reconciler.sandbox.services.storage import Function, served
+from reconciler.sandbox.storage import (
     acls,
     blobs,
     bucket_access,
@@ -19,9 +21,7 @@ from reconciler.sandbox import (
     uploads,
     xml_uploads,
 )
-from reconciler.sandbox.bucket_access import bucket_of, demand, may
-from reconciler.sandbox.errors import ApiError
-from reconciler.sandbox.services.storage import Function, served
+from reconciler.sandbox.storage.bucket_access import bucket_of, demand, may
 from reconciler.sandbox.store import Body
 from reconciler.sandbox.world import Answer, Method, Request, World
 

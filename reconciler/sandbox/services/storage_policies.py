@@ -11,13 +11,13 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from reconciler.sandbox import acls, bucket_access, buckets, preconditions
-from reconciler.sandbox.bucket_access import POLICY, bucket_of
-from reconciler.sandbox.bucket_settings import invalid
 from reconciler.sandbox.errors import ApiError
-from reconciler.sandbox.folders import MANAGED
 from reconciler.sandbox.services.storage import change, served
 from reconciler.sandbox.services.storage_folders import managed_folder
+from reconciler.sandbox.storage import acls, bucket_access, buckets, preconditions
+from reconciler.sandbox.storage.bucket_access import POLICY, bucket_of
+from reconciler.sandbox.storage.bucket_settings import invalid
+from reconciler.sandbox.storage.folders import MANAGED
 from reconciler.sandbox.store import Body
 from reconciler.sandbox.world import Method, Request, World
 

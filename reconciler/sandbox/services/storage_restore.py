@@ -8,14 +8,14 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from reconciler.sandbox import blobs, generations, globs, objects, preconditions, soft_delete
-from reconciler.sandbox.bucket_access import bucket_of, found
-from reconciler.sandbox.bucket_settings import invalid
 from reconciler.sandbox.errors import ApiError, not_emulated
-from reconciler.sandbox.objects import OBJECT
 from reconciler.sandbox.operations import Busy, Progress
 from reconciler.sandbox.services.storage import Function, served
 from reconciler.sandbox.services.storage_objects import shown
+from reconciler.sandbox.storage import blobs, generations, globs, objects, preconditions, soft_delete
+from reconciler.sandbox.storage.bucket_access import bucket_of, found
+from reconciler.sandbox.storage.bucket_settings import invalid
+from reconciler.sandbox.storage.objects import OBJECT
 from reconciler.sandbox.store import Body
 from reconciler.sandbox.world import Method, Request, World, stamp
 

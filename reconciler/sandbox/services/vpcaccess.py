@@ -6,9 +6,9 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from reconciler.sandbox import egress
-from reconciler.sandbox.egress import CONNECTOR
 from reconciler.sandbox.errors import ApiError
+from reconciler.sandbox.networking import egress
+from reconciler.sandbox.networking.egress import CONNECTOR
 from reconciler.sandbox.paging import listed
 from reconciler.sandbox.services import vpcaccess_rules as rules
 from reconciler.sandbox.services import vpcaccess_work as work

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from reconciler.sandbox import labels
 from reconciler.sandbox.errors import ApiError
-from reconciler.sandbox.fields import check_change, open_fields
 from reconciler.sandbox.store import Body
+from reconciler.sandbox.web.fields import check_change, open_fields
 
 ID: Final = re.compile(r"[a-z][-a-z0-9]{0,23}[a-z0-9]")
 MACHINES: Final = ("f1-micro", "e2-micro", "e2-standard-4")

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from ipaddress import IPv4Network
 from typing import Any, Final
 
-from reconciler.sandbox import egress, networks, vpc
-from reconciler.sandbox.egress import CONNECTOR
 from reconciler.sandbox.errors import ApiError
+from reconciler.sandbox.networking import egress, networks, vpc
+from reconciler.sandbox.networking.egress import CONNECTOR
 from reconciler.sandbox.operations import Progress, Work
 from reconciler.sandbox.services import vpcaccess_rules as rules
 from reconciler.sandbox.store import Body

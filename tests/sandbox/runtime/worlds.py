@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from reconciler.sandbox.conditions import Conditions
-from reconciler.sandbox.identities import Identities
+from reconciler.sandbox.iam.identities import Identities
+from reconciler.sandbox.iam.policies import Policies
 from reconciler.sandbox.operations import Operations
-from reconciler.sandbox.policies import Policies
 from reconciler.sandbox.projects import Projects
 from reconciler.sandbox.store import Store
-from reconciler.sandbox.wire import Listener
+from reconciler.sandbox.weather.conditions import Conditions
+from reconciler.sandbox.web.wire import Listener
 from reconciler.sandbox.world import Content, Headers, Visit, World, utc_now
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.sandbox.regions import REGIONS
+from reconciler.sandbox.networking.regions import REGIONS
 from tests.sandbox.calls import Cloud
 from tests.sandbox.services.networked import COMPUTE, compute, make_network, make_subnetwork, reserve
 

@@ -1,0 +1,1 @@
+"""Who calls and who may: accounts, tokens, policies, roles, permissions."""

@@ -1,0 +1,1 @@
+"""VPC networks: what there is in them, and the ways into them."""

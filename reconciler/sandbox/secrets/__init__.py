@@ -1,0 +1,1 @@
+"""What Secret Manager is made of: names, settings, versions."""

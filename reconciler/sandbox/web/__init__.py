@@ -1,0 +1,1 @@
+"""Google's front end: sockets, requests, schemas, routing, and the log of what was asked."""
