@@ -17,6 +17,7 @@ from reconciler.sandbox.world import Visit, World
 
 HTTP1_LIMIT: Final = 32 * 1024 * 1024
 OPEN: Final = "INGRESS_TRAFFIC_ALL"
+BREAKING_SECONDS: Final = 0.5
 ENDING_SECONDS: Final = 2.0
 """How long it may take to see that an instance which takes no connections has ended."""
 _PIECE: Final = 256 * 1024
@@ -143,6 +144,8 @@ def _pass_on(request: _Request, target: Target) -> None:
         request.instances.note(request.revision, text)
         pages.send(visit, pages.TIMED_OUT)
     except UpstreamError as error:
+        # What broke off may have ended: the next request must not meet it half-way down.
+        target.gone(BREAKING_SECONDS)
         text = f"The request failed because the instance did not answer: {error}"
         request.instances.note(request.revision, text)
         pages.send(visit, pages.UNAVAILABLE)
