@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -21,6 +21,8 @@ NAMED: Final = frozenset(
     {"networkID", "subnetworkID", "addressID", "jobID", "alertPolicyID", "notificationChannelID"}
 )
 """Placeholders of things that a take makes or is given."""
+COLLECTIONS: Final[Mapping[str, str]] = {"networkID": "networks", "subnetworkID": "subnetworks"}
+"""What a placeholder names where it stands alone, as a VPC connector's request names its network."""
 NUMBER: Final = r"\d+"
 ANYTHING: Final = r"[^/\s]+"
 ORGANIZATION: Final = "123456789012"
@@ -70,7 +72,7 @@ class Bindings:
             collection = before[1] if before else ""
             if not collection and row.method == "POST" and text == fields_of(row.body).get("name"):
                 collection = row.path.rpartition("/")[2]
-            return self._name(name, collection, index)
+            return self._name(name, collection or COLLECTIONS.get(name, ""), index)
 
         return self.fill(FREE.sub(value, self.fill(text)))
 

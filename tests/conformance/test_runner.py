@@ -127,6 +127,30 @@ def test_what_the_server_assigned_is_used_later(sandbox: Sandbox, tmp_path: Path
     assert [line for line in figures.lines if " 2 GET " in line] == []
 
 
+def test_a_network_that_is_named_alone_is_the_one_that_was_shown(sandbox: Sandbox, tmp_path: Path) -> None:
+    """A connector's request names its network without a path; where the take shows the first network, that is it."""
+    network: dict[str, Any] = {
+        "name": "${networkID}", "kind": "compute#network", "description": "Default network for the project",
+    }  # fmt: skip
+    place = "/v1/projects/${projectId}/locations/us-central1/connectors"
+    sent = {"network": "${networkID}", "ipCidrRange": "10.8.0.0/28"}
+    figures = replayed(
+        sandbox,
+        tmp_path,
+        pair(
+            0,
+            "GET",
+            "/compute/v1/projects/${projectId}/global/networks/${networkID}",
+            network,
+            host="compute",
+        ),
+        pair(1, "POST", place, {}, body=sent, query={"connectorId": "c"}, host="vpcaccess"),
+        pair(2, "GET", f"{place}/c", {"network": "default", "state": "READY"}, host="vpcaccess"),
+    )
+    told = [line for line in figures.lines if " 2 GET " in line]
+    assert [line for line in told if "state" in line or "network:" in line] == []
+
+
 def test_what_was_there_before_is_made(sandbox: Sandbox, tmp_path: Path) -> None:
     """A take that begins with a thing which it does not make gets it, as the answer shows it, and says so."""
     told: list[str] = []

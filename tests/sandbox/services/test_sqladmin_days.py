@@ -11,7 +11,7 @@ from reconciler.sandbox.services import sqladmin_versions as versions
 from reconciler.sandbox.services.sqladmin_defaults import About, completed, gemini
 from reconciler.sandbox.services.sqladmin_tiers import check
 
-THEN, LATER, NOW = "2024-08-28", "2025-06-01", "2026-02-01"
+THEN, LATER, AUTUMN, NOW = "2024-08-28", "2025-06-01", "2025-09-10", "2026-02-01"
 
 
 def about(version: str, day: str = NOW) -> About:
@@ -44,6 +44,10 @@ def test_a_default_appears_on_its_day() -> None:
         ("POSTGRES_15", THEN, "POSTGRES_15_7", "POSTGRES_15_7.R20240514.00_12"),
         ("POSTGRES_15", NOW, "POSTGRES_15_15", "POSTGRES_15_15.R20260108.01_01"),
         ("MYSQL_8_0", LATER, "MYSQL_8_0_40", "MYSQL_8_0_40.R20250304.00_03"),
+        ("POSTGRES_9_6", AUTUMN, "POSTGRES_9_6_24", "POSTGRES_9_6_24.R20250727.00_23"),
+        ("MYSQL_5_7", AUTUMN, "MYSQL_5_7_44", "MYSQL_5_7_44.R20250531.01_15"),
+        ("SQLSERVER_2022_EXPRESS", AUTUMN, "SQLSERVER_2022_EXPRESS_CU19",
+         "SQLSERVER_2022_EXPRESS_CU19.R20250727.00_07"),
         ("MYSQL_8_0_36", LATER, "MYSQL_8_0_36", "MYSQL_8_0_36.R20250304.00_03"),
         ("SQLSERVER_2017_EXPRESS", THEN, "SQLSERVER_2017_EXPRESS_CU31_GDR",
          "SQLSERVER_2017_EXPRESS_CU31_GDR.R20240501.00_08"),
