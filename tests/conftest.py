@@ -11,6 +11,12 @@ from tests.scenarios.command import Bench, sandbox
 QUICKSTART = "specs/quickstart.yaml"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest comes first, so that nobody waits for it at the end where several work side by side."""
+    long = {"scenarios", "permissions"}
+    items.sort(key=lambda item: long.isdisjoint(item.path.parts))
+
+
 @pytest.fixture(scope="session", name="settled")
 def _settled() -> Generator[Bench]:
     """A sandbox in which specs/quickstart.yaml is applied; a test that changes something puts it back."""

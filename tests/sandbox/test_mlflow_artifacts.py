@@ -11,11 +11,11 @@ import pytest
 
 from reconciler.sandbox import control
 from reconciler.sandbox.control import Running
-from reconciler.sandbox.runtime.environments import cache_folder
+from tests.environments import mlflow_pythons
 from tests.sandbox import gcs
 from tests.sandbox.calls import Cloud
 
-PYTHONS = sorted((cache_folder() / "environments").glob("*/bin/mlflow"))
+PYTHONS = mlflow_pythons()
 """The environments of images, which have the whole of MLflow; this project does not install it."""
 pytestmark = pytest.mark.skipif(
     not PYTHONS, reason="no image's environment with MLflow has been made here yet"
@@ -81,7 +81,7 @@ def run(running: Running, cloud: Cloud, folder: Path, script: str) -> str:
         "MLFLOW_GCS_UPLOAD_CHUNK_SIZE": str(1 << 20),
         "PATH": os.environ["PATH"],
     }
-    command = [str(PYTHONS[-1].with_name("python")), "-c", script, f"gs://{bucket}"]
+    command = [str(PYTHONS[-1]), "-c", script, f"gs://{bucket}"]
     ended = subprocess.run(
         command, cwd=folder, env=variables, capture_output=True, text=True, timeout=180, check=False
     )

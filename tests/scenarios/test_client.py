@@ -9,9 +9,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from reconciler.sandbox.runtime.environments import cache_folder
 from tests.browser import browser
 from tests.conftest import QUICKSTART
+from tests.environments import mlflow_pythons
 from tests.scenarios.command import Bench, plain_env
 
 WORK = """
@@ -48,14 +48,6 @@ def _login(bench: Bench) -> dict[str, str]:
     return dict(line.removeprefix("export ").split("=", 1) for line in lines)
 
 
-def _mlflow_python() -> Path:
-    """The Python of an image's environment: it has the whole of MLflow, which this project does not install."""
-    found = sorted(
-        (cache_folder() / "environments").glob("*/bin/mlflow"), key=lambda path: path.stat().st_mtime
-    )
-    return found[-1].with_name("python")
-
-
 def test_mlflows_client_logs_and_finds_everything_again(settled: Bench, tmp_path: Path) -> None:
     """Params, metrics, artifacts of every name and 40 MiB, a registered model: written, listed, read back, used."""
     env = {
@@ -65,7 +57,7 @@ def test_mlflows_client_logs_and_finds_everything_again(settled: Bench, tmp_path
         "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     }
     ended = subprocess.run(
-        [_mlflow_python(), "-c", WORK],
+        [mlflow_pythons()[0], "-c", WORK],
         env=env,
         cwd=tmp_path,
         capture_output=True,
@@ -81,7 +73,7 @@ def test_a_wrong_password_is_told_at_once(settled: Bench, tmp_path: Path) -> Non
     env = {**plain_env(), **_login(settled), "MLFLOW_TRACKING_PASSWORD": "wrong", "HOME": str(tmp_path)}
     code = "import mlflow; mlflow.search_experiments()"
     ended = subprocess.run(
-        [_mlflow_python(), "-c", code], env=env, capture_output=True, text=True, timeout=60, check=False
+        [mlflow_pythons()[0], "-c", code], env=env, capture_output=True, text=True, timeout=60, check=False
     )
     assert ended.returncode != 0
     assert "401" in ended.stderr

@@ -81,7 +81,7 @@ class Databases:
                     "region": region,
                     "name": name,
                     "version": resource["databaseVersion"],
-                    "served_by": f"PostgreSQL {postgres.major(where)}" if real else "",
+                    "served_by": _server(where) if real else "",
                     "state": "stopped" if not should_run(resource) else resource["state"].lower(),
                     "socket": str(where.sockets) if real else "",
                 }
@@ -111,3 +111,10 @@ def has_database(resource: Mapping[str, Any]) -> bool:
     """Whether a PostgreSQL stands behind the instance: MySQL, SQL Server and read replicas are records alone."""
     primary = resource.get("instanceType", "CLOUD_SQL_INSTANCE") == "CLOUD_SQL_INSTANCE"
     return primary and str(resource["databaseVersion"]).startswith("POSTGRES")
+
+
+def _server(where: postgres.Cluster) -> str:
+    try:
+        return f"PostgreSQL {postgres.major(where)}"
+    except FileNotFoundError:
+        return ""  # it is being made, or taken away, at this very moment

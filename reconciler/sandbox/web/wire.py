@@ -145,8 +145,8 @@ class Listener:
             # Without lingering, closing sends a reset in place of an orderly end.
             connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             return False
-        except (OSError, EOFError):
-            return False
+        except (ConnectionError, TimeoutError, ssl.SSLError, EOFError):
+            return False  # The client went away, or was too slow.
         except Malformed:
             # The body turned out to be none while it was read.
             if exchange.answered:

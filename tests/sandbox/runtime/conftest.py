@@ -20,7 +20,7 @@ def _top() -> Generator[Path]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="package", autouse=True)
 def _cache(tmp_path_factory: pytest.TempPathFactory) -> Generator[None]:
     """Environments of this run, apart from the machine's."""
     with pytest.MonkeyPatch.context() as patch:
