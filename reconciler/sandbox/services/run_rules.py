@@ -9,6 +9,7 @@ from reconciler.sandbox.errors import ApiError, bad_request
 from reconciler.sandbox.runtime.revision import ingress_container, seconds
 from reconciler.sandbox.seeding import account_exists
 from reconciler.sandbox.services import run_container_rules as containers
+from reconciler.sandbox.services import run_policies as policies
 from reconciler.sandbox.services import run_volume_rules as volumes
 from reconciler.sandbox.services.run_container_rules import Report, not_emulated
 from reconciler.sandbox.world import Request, World
@@ -45,6 +46,7 @@ def check_service(world: World, request: Request, body: Mapping[str, Any]) -> No
     _check_serving(template, report)
     _check_traffic(body, report)
     _finish(world, request, findings, template)
+    policies.check_ingress(world, _attempt(request), body)
 
 
 def check_job(world: World, request: Request, body: Mapping[str, Any]) -> None:
@@ -80,14 +82,15 @@ def _finish(
 ) -> None:
     if findings:
         raise bad_request(
-            [(field, f"Violation in {_message(request)}.{field}: {text}") for field, text in findings]
+            [(field, f"Violation in {_attempt(request)}Request.{field}: {text}") for field, text in findings]
         )
     _check_account(world, request, template["serviceAccount"])
+    policies.check_egress(world, _attempt(request), template)
 
 
-def _message(request: Request) -> str:
+def _attempt(request: Request) -> str:
     verb = "Create" if request.http_method == "POST" else "Update"
-    return f"{verb}{'Job' if '/jobs' in request.path else 'Service'}Request"
+    return f"{verb}{'Job' if '/jobs' in request.path else 'Service'}"
 
 
 def _check_metadata(body: Mapping[str, Any], place: str, report: Report) -> None:

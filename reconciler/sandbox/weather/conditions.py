@@ -38,6 +38,8 @@ CONSTRAINTS: Final = (
     "iam.disableServiceAccountCreation",
     "iam.disableServiceAccountKeyCreation",
     "iam.disableServiceAccountKeyUpload",
+    "run.allowedIngress",
+    "run.allowedVPCEgress",
     "sql.restrictAuthorizedNetworks",
     "sql.restrictPublicIp",
     "storage.publicAccessPrevention",
