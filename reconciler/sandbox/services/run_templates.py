@@ -30,7 +30,7 @@ _PROBES: Final = ("startupProbe", "livenessProbe", "readinessProbe")
 def completed_service(sent: Mapping[str, Any], account: str) -> dict[str, Any]:
     """A service's fields with the server's defaults; `account` is the default service account's e-mail."""
     body = deepcopy(dict(sent))
-    body["ingress"] = body.get("ingress") or "INGRESS_TRAFFIC_ALL"
+    body["ingress"] = _specified(body, "ingress") or "INGRESS_TRAFFIC_ALL"
     body["launchStage"] = _stage(body)
     if not body.get("traffic"):
         body["traffic"] = [{"type": "TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST", "percent": 100}]
