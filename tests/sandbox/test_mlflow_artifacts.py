@@ -17,9 +17,8 @@ from tests.sandbox.calls import Cloud
 
 PYTHONS = mlflow_pythons()
 """The environments of images, which have the whole of MLflow; this project does not install it."""
-pytestmark = pytest.mark.skipif(
-    not PYTHONS, reason="no image's environment with MLflow has been made here yet"
-)
+NO_MLFLOW = "no image's environment with MLflow has been made here yet"
+pytestmark = pytest.mark.skipif(not PYTHONS, reason=NO_MLFLOW)
 
 ARTIFACTS = """
 import pathlib, sys

@@ -16,10 +16,8 @@ import pytest
 from tests.sandbox.calls import new_project
 from tests.scenarios.command import Bench, Ended, sandbox
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("gcloud") is None,
-    reason="gcloud is not installed; it is the hand that makes everything here",
-)
+NO_GCLOUD = "gcloud is not installed; it is the hand that makes everything here"
+pytestmark = pytest.mark.skipif(shutil.which("gcloud") is None, reason=NO_GCLOUD)
 REGION, SERVICE, INSTANCE = "europe-west9", "mlflow-tracking", "mlflow-db"
 APIS = (
     "artifactregistry", "cloudbuild", "cloudresourcemanager", "compute", "iam", "logging", "run", "secretmanager",
