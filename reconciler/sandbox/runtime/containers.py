@@ -60,7 +60,7 @@ def launch(
 ) -> Running:
     """Start a container. `variables` are K_SERVICE and its like; PORT is added where they ask for one with "".
 
-    `shared` is where the empty volumes of its instance are; its own folder where there is none. Raises
+    `shared` is where the volumes of its instance are; its own folder where there is none. Raises
     ContainerFailed where there is nothing to start.
     """
     for warning in resolved.warnings:
@@ -175,7 +175,7 @@ def watch(every: float, work: Callable[[], None], over: threading.Event) -> None
 
 
 def _mounts(folder: Path, container: Container, resolved: Resolved, shared: Path) -> dict[str, Path]:
-    """Lay out what is mounted: sockets of databases, files of secrets, empty folders below `shared`."""
+    """Lay out what is mounted: sockets of databases, files of secrets, what is shared below `shared`."""
     mounts: dict[str, Path] = {}
     for mount in container.sql_mounts:
         view = sql_view(folder)
@@ -185,7 +185,7 @@ def _mounts(folder: Path, container: Container, resolved: Resolved, shared: Path
             if not link.is_symlink():
                 link.symlink_to(sockets)
         mounts[mount] = view
-    for mount, below in container.empty_mounts.items():
+    for mount, below in container.shared_mounts.items():
         mounts[mount] = shared / below
         mounts[mount].mkdir(parents=True, exist_ok=True)
     for number, mount in enumerate(sorted({file.mount for file in container.secret_files})):

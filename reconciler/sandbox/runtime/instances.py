@@ -1,23 +1,22 @@
 """Instances of revisions: started with all their containers, kept alive, restarted, and stopped when nobody asks."""
 
 import contextlib
-import shutil
 import threading
 import time
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final
 
 from reconciler.sandbox.runtime import containers, probes, processes
+from reconciler.sandbox.runtime.bucket_mirror import Unmountable
 from reconciler.sandbox.runtime.container_log import ContainerLog, Identity, identity
 from reconciler.sandbox.runtime.containers import ContainerFailed, Running
 from reconciler.sandbox.runtime.databases import Databases
-from reconciler.sandbox.runtime.folders import instance_folder
 from reconciler.sandbox.runtime.front_door import Crowded
 from reconciler.sandbox.runtime.resolve import Unresolved, resolve
 from reconciler.sandbox.runtime.revision import Container, containers_of
 from reconciler.sandbox.runtime.upstream import Pool
+from reconciler.sandbox.runtime.volumes import Volumes
 from reconciler.sandbox.world import World
 
 SERVICE: Final = "run.service"
@@ -37,8 +36,7 @@ class Instance:
 
     parts: list[tuple[Running, Container]]
     pool: Pool
-    shared: Path
-    """The folder of its empty volumes."""
+    volumes: Volumes
     used: float = field(default_factory=time.monotonic)
     busy: int = 0
 
@@ -60,7 +58,7 @@ class Instance:
     def stop(self) -> None:
         """Stop every container, the last one started first."""
         self.pool.close()
-        stop_all(self.parts, self.shared)
+        stop_all(self.parts, self.volumes)
 
 
 def start_all(
@@ -71,35 +69,45 @@ def start_all(
     variables: Mapping[str, str],
     owner: str,
     started: list[tuple[Running, Container]],
-) -> tuple[list[tuple[Running, Container]], Path]:
-    """Start the containers of a template, each once those before it are ready; returns them and their shared folder.
+) -> tuple[list[tuple[Running, Container]], Volumes]:
+    """Start the containers of a template, each once those before it are ready; returns them and what they share.
 
     What has been started so far is in `started`, too. Raises ContainerFailed or Unresolved, with all of them stopped.
     """
     found = containers_of(template)
     where = (who.project, who.region)
     resolved = [resolve(world, databases, where, one, one.image, owner) for one in found]
-    shared = instance_folder(world.home, f"v{time.monotonic_ns() % 0x1000000:06x}")
+    volumes = Volumes(world)
     try:
+        _open(volumes, template, ContainerLog(world, who))
         for container, fetched in zip(found, resolved, strict=True):
             log = ContainerLog(world, who, container.name if len(found) > 1 else "")
             # PORT is the entrance's alone; the others listen where they like.
             given = {name: value for name, value in variables.items() if value or container.entrance}
-            running = containers.launch(world, who, container, fetched, given, log, shared)
+            running = containers.launch(world, who, container, fetched, given, log, volumes.folder)
             started.append((running, container))
             # A job's own container is waited for to its end; what only stands by it must be there before.
             if owner == "Revision" or not container.entrance:
                 containers.wait_until_ready(running, container)
     except (ContainerFailed, Unresolved):
-        stop_all(started, shared)
+        stop_all(started, volumes)
         raise
-    return started, shared
+    return started, volumes
 
 
-def stop_all(parts: list[tuple[Running, Container]], shared: Path) -> list[int]:
+def _open(volumes: Volumes, template: Mapping[str, Any], log: ContainerLog) -> None:
+    try:
+        volumes.open(template, lambda text: log.write(text, "WARNING"))
+    except Unmountable as error:
+        text = f"Application failed to start: {error}"
+        log.write(text, "ERROR")
+        raise ContainerFailed(text) from error
+
+
+def stop_all(parts: list[tuple[Running, Container]], volumes: Volumes) -> list[int]:
     """Stop containers, the last one started first; their exit codes in the order of their start."""
     codes = [containers.stop(running) for running, _ in reversed(parts)]
-    shutil.rmtree(shared, ignore_errors=True)
+    volumes.close()
     return codes[::-1]
 
 
@@ -150,7 +158,7 @@ class Instances:
         """Forget all of them; what they were is stopped already."""
         for one in self._found.values():
             one.pool.close()
-            shutil.rmtree(one.shared, ignore_errors=True)
+            one.volumes.close()
         self._found.clear()
 
     @contextlib.contextmanager
@@ -223,13 +231,13 @@ class Instances:
         started: list[tuple[Running, Container]] = []
         self._starting[revision] = started
         try:
-            parts, shared = start_all(
+            parts, volumes = start_all(
                 self._world, self._databases, who, stored["resource"], variables, "Revision", started
             )
         finally:
             del self._starting[revision]
         running, entrance = next(part for part in parts if part[1].entrance)
-        return Instance(list(parts), Pool(running.port, h2c=entrance.h2c), shared)
+        return Instance(list(parts), Pool(running.port, h2c=entrance.h2c), volumes)
 
     def _watch(self, revision: str, instance: Instance) -> None:
         """Make the liveness probes of the instance's containers until it ends."""

@@ -61,8 +61,8 @@ class Container:
     secret_files: tuple[SecretFile, ...]
     sql_mounts: Mapping[str, tuple[str, ...]]
     """Mount path -> connection names (PROJECT:REGION:INSTANCE)."""
-    empty_mounts: Mapping[str, str]
-    """Mount path -> the volume's name, and the path within it where there is one."""
+    shared_mounts: Mapping[str, str]
+    """Of empty volumes and of buckets: mount path -> the volume's name, and the path within it where there is one."""
     port: int
     h2c: bool
     memory: int
@@ -135,7 +135,11 @@ def _container(
         variables=tuple(entry["name"] for entry in container.get("env", ())),
         secret_files=tuple(file for mount, volume, _ in mounts for file in _secret_files(mount, volume)),
         sql_mounts={mount: _databases(volume) for mount, volume, _ in mounts if "cloudSqlInstance" in volume},
-        empty_mounts={mount: _below(volume, path) for mount, volume, path in mounts if "emptyDir" in volume},
+        shared_mounts={
+            mount: _below(volume, path)
+            for mount, volume, path in mounts
+            if "emptyDir" in volume or "gcs" in volume
+        },
         port=own,
         h2c=port.get("name") == "h2c",
         memory=quantity(container.get("resources", {}).get("limits", {}).get("memory", "512Mi")),
@@ -178,8 +182,8 @@ def _below(volume: Mapping[str, Any], path: str) -> str:
 
 def _unsupported(template: Mapping[str, Any]) -> str:
     kinds = {kind for volume in template.get("volumes", ()) for kind in volume}
-    if {"gcs", "nfs", "filestore"} & kinds:
-        return "volumes of Cloud Storage, NFS and Filestore"
+    if {"nfs", "filestore"} & kinds:
+        return "volumes of NFS and Filestore"
     return "GPUs" if template.get("nodeSelector") else ""
 
 

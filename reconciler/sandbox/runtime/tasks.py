@@ -40,7 +40,7 @@ class Tasks:
         log = ContainerLog(self._world, who)
         try:
             try:
-                parts, shared = start_all(
+                parts, volumes = start_all(
                     self._world, self._databases, who, template, variables, "Job", started
                 )
             except (Unresolved, ContainerFailed) as error:
@@ -50,7 +50,7 @@ class Tasks:
                 self.cancel(name)
             timeout = containers_of(template)[0].timeout
             in_time = _wait(parts, timeout)
-            codes = stop_all(parts, shared)
+            codes = stop_all(parts, volumes)
         finally:
             del self._found[name]
         return _verdict(log, parts, codes, timeout if not in_time else 0.0)

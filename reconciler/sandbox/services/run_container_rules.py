@@ -7,7 +7,7 @@ from typing import Any, Final
 from reconciler.sandbox.errors import ApiError, bad_request
 from reconciler.sandbox.runtime.revision import cpus, quantity
 
-_RESERVED: Final = ("PORT", "K_SERVICE", "K_REVISION", "K_CONFIGURATION")
+_RESERVED: Final = ("K_SERVICE", "K_REVISION", "K_CONFIGURATION")
 _RESERVED_FOR_JOBS: Final = (
     "CLOUD_RUN_JOB",
     "CLOUD_RUN_EXECUTION",
@@ -41,9 +41,7 @@ def check(template: Mapping[str, Any], place: str, *, serving: bool, report: Rep
         if not container.get("image"):
             report(f"{field}.image", "An image is required.")
         _check_name(container, names, field, report)
-        _check_env(
-            container.get("env", ()), f"{field}.env", _RESERVED if serving else _RESERVED_FOR_JOBS, report
-        )
+        _check_env(container.get("env", ()), f"{field}.env", _reserved(container, serving=serving), report)
         _check_resources(container, template, field, report)
         for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
             if probe in container:
@@ -66,6 +64,12 @@ def _check_name(container: Mapping[str, Any], names: Sequence[str], field: str, 
     for other in container.get("dependsOn", ()):
         if other not in names or other == name:
             report(f"{field}.depends_on", f"There is no other container named {other}.")
+
+
+def _reserved(container: Mapping[str, Any], *, serving: bool) -> Sequence[str]:
+    # Only the entrance is told its port; a container beside it may be told where to listen.
+    entrance = ("PORT",) if container.get("ports") else ()
+    return (*entrance, *_RESERVED) if serving else _RESERVED_FOR_JOBS
 
 
 def _check_env(

@@ -41,7 +41,6 @@ def check_service(world: World, request: Request, body: Mapping[str, Any]) -> No
     _check_metadata(template, "template.", report)
     containers.check(template, "template", serving=True, report=report)
     volumes.check(template, "template", report)
-    volumes.refuse_what_cannot_be_mounted(template)
     _check_scaling(body, report)
     _check_serving(template, report)
     _check_traffic(body, report)

@@ -5,10 +5,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from reconciler.sandbox.networking import egress
-from reconciler.sandbox.services.run_container_rules import Report, not_emulated
+from reconciler.sandbox.services.run_container_rules import Report
 
 SOURCES: Final = ("cloudSqlInstance", "secret", "emptyDir", "gcs", "nfs", "filestore")
-_UNMOUNTABLE: Final = ("gcs", "nfs", "filestore")
 _CONNECTION: Final = re.compile(r"[a-z][a-z0-9.:-]*:[a-z]+-[a-z]+\d+:[a-z][a-z0-9-]*")
 _NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 
@@ -28,17 +27,6 @@ def check(template: Mapping[str, Any], place: str, report: Report) -> None:
         )
     for where, text in egress.findings(template.get("vpcAccess")):
         report(f"{place}.vpc_access.{where}", text)
-
-
-def refuse_what_cannot_be_mounted(template: Mapping[str, Any]) -> None:
-    """Raise ApiError where a volume is of a kind that the sandbox cannot give to a container."""
-    if unmountable(template):
-        raise not_emulated("volumes of Cloud Storage, NFS and Filestore")
-
-
-def unmountable(template: Mapping[str, Any]) -> bool:
-    """Whether a volume is of a kind that the sandbox cannot give to a container."""
-    return any(kind in volume for volume in template.get("volumes", ()) for kind in _UNMOUNTABLE)
 
 
 def _check_volume(volume: Mapping[str, Any], field: str, report: Report) -> None:

@@ -53,7 +53,7 @@ def test_a_whole_template_is_read() -> None:
         ("/keys", "a/b", "2"),
         ("/other", "other", "latest"),
     ]
-    assert container.empty_mounts == {"/scratch": "e"}
+    assert container.shared_mounts == {"/scratch": "e"}
     assert (container.port, container.h2c, container.memory, container.timeout) == (9000, True, 1024**3, 60.5)
     assert container.probe is not None
     assert (container.probe.kind, container.probe.path, container.probe.budget) == ("http", "/up", 10)

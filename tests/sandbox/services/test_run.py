@@ -302,12 +302,19 @@ def test_a_service_account_must_exist_and_be_ours_to_use(cloud: Cloud, image: st
 
 def test_what_is_not_emulated_is_said(cloud: Cloud) -> None:
     """Never a silent success."""
-    bucket = _service("i", volumes=[{"name": "b", "gcs": {"bucket": "b"}}])
     gpu = _service("i", nodeSelector={"accelerator": "nvidia-l4"})
-    for body in (bucket, gpu, {**_service("i"), "iapEnabled": True}):
+    for body in (gpu, {**_service("i"), "iapEnabled": True}):
         refused = cloud.post(f"{PLACE}/services?serviceId=web", body)
         assert refused.status == 400
         assert "does not emulate" in refused.error["message"]
+
+
+def test_a_volume_that_cannot_be_reached_fails_the_revision(cloud: Cloud) -> None:
+    """NFS: the service has it in its template, and says that the sandbox has none."""
+    nfs = {"name": "n", "nfs": {"server": "10.0.0.2", "path": "/share"}}
+    done = _deploy(cloud, _service("us-docker.pkg.dev/cloudrun/container/hello", volumes=[nfs]))
+    assert "The sandbox does not emulate volumes of NFS" in done["error"]["message"]
+    assert cloud.ok("GET", WEB)["template"]["volumes"] == [nfs]
 
 
 def _secret(cloud: Cloud, value: bytes) -> None:

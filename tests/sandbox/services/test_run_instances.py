@@ -102,6 +102,20 @@ def test_several_containers_share_an_instance(cloud: Cloud) -> None:
     assert template["containers"][0]["dependsOn"] == ["beside"]
 
 
+def test_a_container_beside_the_entrance_may_have_a_port_variable(cloud: Cloud) -> None:
+    """PORT is the platform's own in the entrance alone; Google's sample image listens where it says."""
+    port = free_port()
+    env = [{"name": "PORT", "value": str(port)}]
+    beside = {"image": IMAGE, "name": "b", "env": env, "startupProbe": {"httpGet": {"port": port}}}
+    front = _container(name="a", ports=[{"containerPort": 8080}], dependsOn=["b"])
+    assert "error" not in _deploy(cloud, front, beside)
+    refused = cloud.call(
+        "PATCH", f"{PLACE}/services/web", {"template": {"containers": [{**front, "env": env}]}}
+    )
+    assert refused.status == 400
+    assert "reserved env names were provided: PORT" in refused.error["message"]
+
+
 def test_a_task_is_over_when_all_its_containers_are(cloud: Cloud) -> None:
     """The one that fails fails it, and ends the others."""
     patient = {"image": JOB, "name": "patient", "env": [{"name": "SLEEP_MS", "value": "600000"}]}
