@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
@@ -81,4 +80,4 @@ def pace(conditions: Conditions) -> Pace:
 
 
 def _detail(kind: str, **fields: Any) -> Mapping[str, Any]:
-    return {"@type": f"type.googleapis.com/google.rpc.{kind}", **json.loads(json.dumps(fields))}
+    return {"@type": f"type.googleapis.com/google.rpc.{kind}", **fields}

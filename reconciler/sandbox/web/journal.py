@@ -11,7 +11,7 @@ import json
 import re
 import threading
 from collections.abc import Callable, Generator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -60,13 +60,15 @@ class Journal:
 
     def write(self, call: Logged) -> None:
         """Keep one call."""
-        entry = {"time": self._now(), **asdict(call)}
+        entry = {"time": self._now(), **vars(call)}
         entry["path"] = _IN_QUERY.sub(rf"\1{MASK}", call.path)
         entry["milliseconds"] = round(call.milliseconds, 1)
-        entry["request"], entry["answer"] = _short(masked(call.request)), _short(masked(call.answer))
+        entry["request"], entry["answer"] = masked(call.request), masked(call.answer)
         if not call.fault:
             del entry["fault"]
-        text = json.dumps(entry, ensure_ascii=False) + "\n"
+        text = _line(entry)
+        if len(text) > LARGEST_BODY:
+            text = _line({**entry, "request": _short(entry["request"]), "answer": _short(entry["answer"])})
         with self._lock:
             self._file.write(text)
             if self._file.tell() > LARGEST_FILE:
@@ -126,6 +128,10 @@ def _field(key: str, value: Any, variable: str) -> Any:
     if (holds or told) and value not in (None, ""):
         return dict.fromkeys(cast("dict[str, Any]", value), MASK) if isinstance(value, dict) else MASK
     return masked(value)
+
+
+def _line(entry: dict[str, Any]) -> str:
+    return json.dumps(entry, ensure_ascii=False) + "\n"
 
 
 def _short(value: Any) -> Any:

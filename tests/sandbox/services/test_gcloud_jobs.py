@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.sandbox.control import Running
 from tests.sandbox.calls import Cloud
 from tests.sandbox.services.gcloud import Gcloud
 
@@ -14,11 +13,6 @@ REGION = "europe-west1"
 PLACE = f"--region={REGION}"
 IMAGE = "--image=us-docker.pkg.dev/cloudrun/container/job"
 JOB = f"/v2/projects/{{P}}/locations/{REGION}/jobs/nightly"
-
-
-@pytest.fixture(name="gcloud")
-def _gcloud(running: Running, cloud: Cloud) -> Gcloud:
-    return Gcloud(running, cloud.project)
 
 
 def test_a_job_from_its_making_to_its_end(gcloud: Gcloud, cloud: Cloud) -> None:

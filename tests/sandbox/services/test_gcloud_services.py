@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.sandbox.control import Running
 from tests.sandbox.calls import Cloud
 from tests.sandbox.services.gcloud import Gcloud
 
@@ -15,11 +14,6 @@ REGION = "europe-west1"
 PLACE = f"--region={REGION}"
 HELLO = "--image=us-docker.pkg.dev/cloudrun/container/hello"
 WEB = f"/v2/projects/{{P}}/locations/{REGION}/services/web"
-
-
-@pytest.fixture(name="gcloud")
-def _gcloud(running: Running, cloud: Cloud) -> Gcloud:
-    return Gcloud(running, cloud.project)
 
 
 def test_every_setting_of_a_deployment_arrives(gcloud: Gcloud, cloud: Cloud) -> None:
