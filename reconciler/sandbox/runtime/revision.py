@@ -108,11 +108,6 @@ def containers_of(template: Mapping[str, Any]) -> list[Container]:
     return ordered
 
 
-def container_of(template: Mapping[str, Any]) -> Container:
-    """The container that requests go to."""
-    return next(one for one in containers_of(template) if one.entrance)
-
-
 def ingress_container(containers: Sequence[Any]) -> Any:
     """The container that requests go to: the only one, or the one of several that has a port."""
     return next((container for container in containers if container.get("ports")), containers[0])

@@ -8,7 +8,7 @@ from reconciler.sandbox.runtime import images
 from reconciler.sandbox.runtime.images import Image
 from reconciler.sandbox.runtime.launch import Launch, Places, prepare
 from reconciler.sandbox.runtime.processes import StartError
-from reconciler.sandbox.runtime.revision import container_of
+from reconciler.sandbox.runtime.revision import containers_of
 
 DOCKERFILE = """FROM python:3
 WORKDIR /app
@@ -34,7 +34,7 @@ def _launch(image: Image, top: Path, resolved: dict[str, str] | None = None, **c
     folder = top / "run" / "abc"
     folder.mkdir(parents=True, exist_ok=True)
     places = Places(folder, {"/cloudsql": folder / "c"})
-    read = container_of({"containers": [{"image": "i", **container}]})
+    (read,) = containers_of({"containers": [{"image": "i", **container}]})
     return prepare(image, read, resolved or {}, {"PORT": "4711"}, places, print)
 
 

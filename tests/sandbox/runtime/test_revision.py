@@ -2,12 +2,12 @@
 
 import pytest
 
-from reconciler.sandbox.runtime.revision import SecretRef, container_of, cpus, quantity
+from reconciler.sandbox.runtime.revision import SecretRef, containers_of, cpus, quantity
 
 
 def test_a_whole_template_is_read() -> None:
     """Every part that the runtime acts on."""
-    container = container_of(
+    (container,) = containers_of(
         {
             "serviceAccount": "x@p.iam.gserviceaccount.com",
             "timeout": "60.5s",
@@ -61,7 +61,7 @@ def test_a_whole_template_is_read() -> None:
 
 def test_defaults_are_cloud_runs() -> None:
     """A bare template is served on 8080 over HTTP/1 with 512 MiB and 240 seconds to start."""
-    container = container_of({"containers": [{"image": "i"}]})
+    (container,) = containers_of({"containers": [{"image": "i"}]})
     assert (container.port, container.h2c, container.memory, container.timeout) == (
         8080,
         False,
