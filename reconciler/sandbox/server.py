@@ -21,6 +21,7 @@ from reconciler.sandbox.operations import Operations
 from reconciler.sandbox.projects import Projects
 from reconciler.sandbox.source import fingerprint
 from reconciler.sandbox.store import Store
+from reconciler.sandbox.upgrades import upgrade
 from reconciler.sandbox.weather import faults
 from reconciler.sandbox.weather.conditions import Conditions
 from reconciler.sandbox.web import batch, tls
@@ -49,7 +50,7 @@ def build_world(home: Path, port: int) -> World:
         return timestamp(utc_now())
 
     projects = Projects(store, now)
-    return World(
+    world = World(
         home=home,
         port=port,
         store=store,
@@ -64,6 +65,8 @@ def build_world(home: Path, port: int) -> World:
         conditions=conditions,
         listen=Listener,
     )
+    upgrade(world)
+    return world
 
 
 def _around(store: Store, projects: Projects, conditions: Conditions) -> Surroundings:

@@ -45,6 +45,15 @@ class Store:
             "CREATE TABLE IF NOT EXISTS resources (kind TEXT, name TEXT, body TEXT NOT NULL, PRIMARY KEY (kind, name))"
         )
 
+    @property
+    def format_number(self) -> int:
+        """Which version of the sandbox's bodies is stored; 0 in a new store. What it means is `upgrades`' business."""
+        return self._db.execute("PRAGMA user_version").fetchone()[0]
+
+    @format_number.setter
+    def format_number(self, number: int) -> None:
+        self._db.execute(f"PRAGMA user_version = {number:d}")
+
     @contextmanager
     def transaction(self) -> Generator[None]:
         """Everything inside happens at once or, on an exception, not at all. Nests; other threads wait."""
