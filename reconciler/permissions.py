@@ -48,7 +48,11 @@ def _policy(collection: str) -> Asked:
 
 
 _ACT_AS: Final = "iam.serviceAccounts.actAs"
-_PASSWORD: Final = ("secretmanager.versions.access", "secretmanager.secrets.update")
+_PASSWORD: Final = (
+    "secretmanager.versions.access",
+    "secretmanager.secrets.get",
+    "secretmanager.secrets.update",
+)
 """A database user is given the secret's value, and the secret a note of which one."""
 _RUN_DONE: Final = "run.operations.get"
 
@@ -89,17 +93,22 @@ ASKED: Final[Mapping[str, Asked]] = {
         ),
     ),
     "secretmanager.secret": Asked(
-        ("secretmanager.secrets.get",),
+        ("secretmanager.secrets.list",),
         ("secretmanager.secrets.create",),
-        ("secretmanager.secrets.update",),
+        ("secretmanager.secrets.get", "secretmanager.secrets.update"),
         ("secretmanager.secrets.delete",),
     ),
     "secretmanager.version": Asked(
-        ("secretmanager.versions.list",),
+        ("secretmanager.secrets.list", "secretmanager.versions.list"),
         ("secretmanager.versions.add",),
         ("secretmanager.versions.enable", "secretmanager.versions.add"),
     ),
-    "secretmanager.secret_iam": _policy("secretmanager.secrets"),
+    "secretmanager.secret_iam": Asked(
+        ("secretmanager.secrets.list", "secretmanager.secrets.getIamPolicy"),
+        ("secretmanager.secrets.setIamPolicy",),
+        ("secretmanager.secrets.setIamPolicy",),
+        ("secretmanager.secrets.setIamPolicy",),
+    ),
     "sqladmin.instance": Asked(
         ("cloudsql.instances.get",),
         ("cloudsql.instances.create",),
@@ -110,7 +119,7 @@ ASKED: Final[Mapping[str, Asked]] = {
         ("cloudsql.databases.get", "cloudsql.instances.get"), ("cloudsql.databases.create",)
     ),
     "sqladmin.user": Asked(
-        ("cloudsql.users.get", "cloudsql.instances.get", "secretmanager.secrets.get"),
+        ("cloudsql.users.get", "cloudsql.instances.get", "secretmanager.secrets.list"),
         ("cloudsql.users.create", "cloudsql.users.update", *_PASSWORD),
         ("cloudsql.users.update", *_PASSWORD),
     ),

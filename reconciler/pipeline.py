@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 from reconciler import errors
 from reconciler.expand import expand, nothing
 from reconciler.gcp.cloud import Cloud
 from reconciler.observe import Project, observe
 from reconciler.plan import Plan, make_plan
 from reconciler.registry import BY_NAME, KINDS
-from reconciler.resources import serviceusage_services
+from reconciler.resources import secretmanager_secret, serviceusage_services
 from reconciler.server.naming import Names, names_of
 from reconciler.server.prices import monthly_estimate
 from reconciler.spec.deployment import Deployment
@@ -18,7 +20,7 @@ CENT = 0.01
 
 def survey(cloud: Cloud, deployment: Deployment) -> Plan:
     """The plan that makes Google Cloud what *deployment* says. Reads only."""
-    project = look_at_project(cloud)
+    project = _first_round(cloud, deployment)
     names = names_of(deployment, project.number)
     wanted = expand(deployment, names, KINDS, serviceusage_services.ref(names.project))
     observed = observe(cloud, (desired.ref for desired in wanted), BY_NAME, project)
@@ -30,7 +32,7 @@ def survey(cloud: Cloud, deployment: Deployment) -> Plan:
 
 def survey_removal(cloud: Cloud, deployment: Deployment, *, delete_data: bool) -> Plan:
     """The plan that takes *deployment* away; what holds data only with *delete_data*. Reads only."""
-    project = look_at_project(cloud)
+    project = _first_round(cloud, deployment)
     names = names_of(deployment, project.number)
     wanted = nothing(expand(deployment, names, KINDS, serviceusage_services.ref(names.project)))
     observed = observe(cloud, (desired.ref for desired in wanted), BY_NAME, project)
@@ -43,6 +45,21 @@ def _cost(deployment: Deployment) -> str:
     items = monthly_estimate(deployment)
     listed = ", ".join(f"{item} ${usd:.2f}" for item, usd in items if usd >= CENT)
     return f"About ${sum(usd for _, usd in items):.2f} a month while nobody uses it: {listed}."
+
+
+def _first_round(cloud: Cloud, deployment: Deployment) -> Project:
+    """The project; beside that, which secrets there are, so that the second round asks only about those."""
+    pool = ThreadPoolExecutor(1, thread_name_prefix="read")
+    try:
+        ahead = pool.submit(secretmanager_secret.look_ahead, cloud, deployment.name)
+        project = look_at_project(cloud)
+        ahead.result()
+    except KeyboardInterrupt:
+        cloud.stopped.set()  # ends every wait before a further attempt
+        raise
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+    return project
 
 
 def look_at_project(cloud: Cloud) -> Project:

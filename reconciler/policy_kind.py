@@ -18,7 +18,7 @@ class PolicyKind:
     """Fulfils `kind.Kind` for policies; additive, one field per grant.
 
     *wanted* says which policies and grants a spec asks for; *read* and *write* are the API's own verbs, without
-    retries, on policies as JSON with their etag.
+    retries, on policies as JSON with their etag. *exists* tells for nothing whether there is anything to ask about.
     """
 
     name: str
@@ -27,6 +27,7 @@ class PolicyKind:
     read: Callable[[Cloud, Ref], Mapping[str, Any]]
     write: Callable[[Cloud, Ref, policy.Policy], object]
     tells: bool = False
+    exists: Callable[[Cloud, Ref], bool] = lambda _cloud, _ref: True
 
     def desired(self, deployment: Deployment, names: Names) -> Iterable[Desired]:
         """The policies that *deployment* has grants in."""
@@ -34,6 +35,8 @@ class PolicyKind:
 
     def observe(self, cloud: Cloud, ref: Ref) -> Observed | None:
         """Every grant in the policy; None when what it belongs to does not exist."""
+        if not self.exists(cloud, ref):
+            return None
         found = cloud.found(f"reading the policy of {ref.short}", lambda: self.read(cloud, ref))
         return (
             None

@@ -22,10 +22,6 @@ READER: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ),
     ("roles/iam.serviceAccountViewer", ("iam.serviceAccounts.get", "iam.serviceAccounts.list")),
     ("roles/run.viewer", ("run.*.get", "run.*.list", "run.*.getIamPolicy")),
-    (
-        "roles/secretmanager.viewer",
-        ("secretmanager.*.get", "secretmanager.*.list", "secretmanager.*.getIamPolicy"),
-    ),
     ("roles/cloudsql.viewer", ("cloudsql.*.get", "cloudsql.*.list")),
     ("roles/artifactregistry.reader", ("artifactregistry.*.get", "artifactregistry.*.list")),
     ("roles/storage.bucketViewer", ("storage.buckets.get", "storage.buckets.list")),
@@ -34,6 +30,8 @@ READER: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
         (
             "artifactregistry.repositories.getIamPolicy",
             "resourcemanager.projects.getIamPolicy",
+            "secretmanager.*.list",
+            "secretmanager.secrets.getIamPolicy",
             "storage.buckets.getIamPolicy",
         ),
     ),

@@ -19,7 +19,7 @@ from reconciler.resources import (
     secretmanager_version,
     sqladmin_instance,
 )
-from reconciler.server import settings
+from reconciler.server import secrets, settings
 from reconciler.server.naming import Names, labels_of, mark_of
 from reconciler.spec.deployment import Deployment
 
@@ -40,37 +40,15 @@ class Job:
 
     def desired(self, deployment: Deployment, names: Names) -> Iterable[Desired]:
         """The server's image with `migrate` as its command, and access to nothing but the database."""
-        template: Body = {
-            "serviceAccount": names.service_account,
-            "timeout": MIGRATION_TIMEOUT,
-            "maxRetries": 0,
-            "containers.image": artifactregistry_image.reference(deployment, names),
-            "containers.args": ["migrate"],
-            "containers.resources.limits.cpu": "1",
-            "containers.resources.limits.memory": "512Mi",
-            containers.SOCKETS: [names.connection_name],
-            **{
-                f"{containers.ENV}{name}": value
-                for name, value in settings.database_environment(names).items()
-            },
-            f"{containers.ENV}{BORN}": sqladmin_instance.born(names),
-            f"{containers.ENV}MLFLOW_DB_PASSWORD": secretmanager_version.pinned(names.database_secret),
+        body: Body = {
+            "ready": True,
+            **{f"{TEMPLATE}{field}": value for field, value in _migrating(deployment, names).items()},
+            **flat.prefixed("labels", labels_of(deployment)),
         }
         yield Desired(
             ref(names),
-            {
-                "ready": True,
-                **{f"{TEMPLATE}{k}": v for k, v in template.items()},
-                **flat.prefixed("labels", labels_of(deployment)),
-            },
-            needs=(
-                *artifactregistry_image.needs(deployment, names),
-                cloudresourcemanager_project_iam.ref(names.project),
-                iam_service_account.ref(names.project, names.service_account),
-                secretmanager_secret_iam.ref(names.database_secret),
-                secretmanager_version.ref(names.database_secret),
-                sqladmin_instance.ref(names),
-            ),
+            body,
+            needs=_needs(deployment, names),
             complete=(f"{TEMPLATE}{containers.ENV}",),
             mark=mark_of(deployment),
             origins={
@@ -142,6 +120,38 @@ class Job:
         )
         if operation is not None:
             operations.run_done(cloud, about, operations.begun(operation))
+
+
+def _migrating(deployment: Deployment, names: Names) -> Body:
+    held = [secret for secret in secrets.wanted_secrets(deployment, names) if secret.migrates]
+    environment: Body = {
+        **settings.database_environment(names),
+        BORN: sqladmin_instance.born(names),
+        **{secret.variable: secretmanager_version.pinned(secret.name) for secret in held},
+    }
+    return {
+        "serviceAccount": names.service_account,
+        "timeout": MIGRATION_TIMEOUT,
+        "maxRetries": 0,
+        "containers.image": artifactregistry_image.reference(deployment, names),
+        "containers.args": ["migrate"],
+        "containers.resources.limits.cpu": "1",
+        "containers.resources.limits.memory": "512Mi",
+        containers.SOCKETS: [names.connection_name],
+        **{f"{containers.ENV}{name}": value for name, value in environment.items()},
+    }
+
+
+def _needs(deployment: Deployment, names: Names) -> tuple[Ref, ...]:
+    held = [secret.name for secret in secrets.wanted_secrets(deployment, names) if secret.migrates]
+    return (
+        *artifactregistry_image.needs(deployment, names),
+        cloudresourcemanager_project_iam.ref(names.project),
+        iam_service_account.ref(names.project, names.service_account),
+        *(secretmanager_secret_iam.ref(name) for name in held),
+        *(secretmanager_version.ref(name) for name in held),
+        sqladmin_instance.ref(names),
+    )
 
 
 def ref(names: Names) -> Ref:

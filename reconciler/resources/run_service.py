@@ -18,7 +18,7 @@ from reconciler.resources import (
     secretmanager_version,
     storage_bucket_iam,
 )
-from reconciler.server import settings
+from reconciler.server import secrets, settings
 from reconciler.server.naming import Names, labels_of, mark_of
 from reconciler.spec.deployment import Deployment
 
@@ -152,10 +152,13 @@ def ref(names: Names) -> Ref:
 
 def _template(deployment: Deployment, names: Names) -> Body:
     scaling = deployment.scaling
-    secrets: Body = {"MLFLOW_DB_PASSWORD": secretmanager_version.pinned(names.database_secret)}
-    if deployment.auth.mode == "basic":
-        secrets = {**secrets, "FRONT_PASSWORD": secretmanager_version.pinned(names.login_secret)}
-    environment = {**settings.environment(deployment, names), **secrets}
+    environment: Body = {
+        **settings.environment(deployment, names),
+        **{
+            secret.variable: secretmanager_version.pinned(secret.name)
+            for secret in secrets.wanted_secrets(deployment, names)
+        },
+    }
     return {
         "serviceAccount": names.service_account,
         # The second generation starts at one whole CPU.
@@ -181,14 +184,14 @@ def _template(deployment: Deployment, names: Names) -> Body:
 
 
 def _needs(deployment: Deployment, names: Names) -> tuple[Ref, ...]:
-    login = (secretmanager_version.ref(names.login_secret), secretmanager_secret_iam.ref(names.login_secret))
+    # All of them: what is no longer wanted loses its grant before the service that still uses it is replaced.
+    held = [secret.name for secret in secrets.secrets_of(deployment, names)]
     return (
         *artifactregistry_image.needs(deployment, names),
         run_migration.ref(names),
         storage_bucket_iam.ref(names.bucket),
-        secretmanager_version.ref(names.database_secret),
-        secretmanager_secret_iam.ref(names.database_secret),
-        *login,
+        *(secretmanager_version.ref(name) for name in held),
+        *(secretmanager_secret_iam.ref(name) for name in held),
     )
 
 

@@ -1,8 +1,9 @@
-"""The secrets of a deployment: the database user's password and, for basic authentication, the login's."""
+"""The secrets of a deployment. Which there are is the business of `server.secrets`."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+import contextlib
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from reconciler import errors
@@ -10,10 +11,12 @@ from reconciler.gcp import fields as flat
 from reconciler.gcp.cloud import Cloud
 from reconciler.gcp.proto import as_json
 from reconciler.model import Desired, Observed, Ref
-from reconciler.server.naming import Names, labels_of, mark_of
+from reconciler.server import secrets
+from reconciler.server.naming import SECRET_SUFFIXES, Names, labels_of, mark_of
 from reconciler.spec.deployment import Deployment
 
 TIMEOUT = 60
+PAGE = 1000
 
 
 class Secret:
@@ -24,17 +27,17 @@ class Secret:
     tells: bool = False
 
     def desired(self, deployment: Deployment, names: Names) -> Iterable[Desired]:
-        """The database's secret always; the login's while nginx asks for a login."""
+        """Each secret that the deployment may have; what is not wanted stays, because it holds data."""
         body = {"replication": "automatic", **flat.prefixed("labels", labels_of(deployment))}
-        for secret, wanted, key in secrets_of(deployment, names):
+        for secret in secrets.secrets_of(deployment, names):
             yield Desired(
-                ref(secret),
-                body if wanted else None,
+                ref(secret.name),
+                body if secret.wanted else None,
                 fixed=frozenset({"replication"}),
                 holds_data=True,
                 mark=mark_of(deployment),
                 origins={
-                    "": deployment.origin(key),
+                    "": deployment.origin(secret.key),
                     **{f"labels.{k}": deployment.origin(f"labels.{k}") for k in deployment.labels},
                 },
             )
@@ -90,20 +93,31 @@ def ref(secret: str) -> Ref:
     return Ref(Secret.name, secret)
 
 
-def secrets_of(deployment: Deployment, names: Names) -> tuple[tuple[str, bool, str], ...]:
-    """Each secret's full name, whether the spec wants it, and the spec key that decides."""
-    return (
-        (names.database_secret, True, "database"),
-        (names.login_secret, deployment.auth.mode == "basic", "auth.mode"),
-    )
-
-
 def read(cloud: Cloud, name: str) -> dict[str, Any] | None:
-    """The secret's description as the API's JSON, read once however many kinds ask."""
+    """The secret's description as the API's JSON; None where it does not exist.
 
-    def ask() -> dict[str, Any] | None:
-        about = f"reading secret {name.rsplit('/', 1)[-1]}"
-        found = cloud.found(about, lambda: cloud.secrets.get_secret(name=name, retry=None, timeout=TIMEOUT))
-        return None if found is None else as_json(found)
+    All secrets of a deployment are read in one request, however many kinds ask for however many of them.
+    """
+    short = name.rsplit("/", 1)[-1]
+    deployment = next(short.removesuffix(end) for end in SECRET_SUFFIXES if short.endswith(end))
+    return _all_of(cloud, deployment).get(short)
 
-    return cloud.once(("secret", name), ask)
+
+def look_ahead(cloud: Cloud, deployment: str) -> None:
+    """Read what `read` is going to be asked about; where that fails, `read` will say why, if it matters then."""
+    with contextlib.suppress(errors.ReconcileError):
+        _all_of(cloud, deployment)
+
+
+def _all_of(cloud: Cloud, deployment: str) -> Mapping[str, dict[str, Any]]:
+    """The secrets whose names contain *deployment*, by their short names."""
+    request = {"parent": f"projects/{cloud.project}", "filter": f"name:{deployment}", "page_size": PAGE}
+
+    def read_all() -> dict[str, dict[str, Any]]:
+        found = cloud.secrets.list_secrets(request=request, retry=None, timeout=TIMEOUT)
+        return {secret.name.rsplit("/", 1)[-1]: as_json(secret) for secret in found}
+
+    def ask() -> dict[str, dict[str, Any]]:
+        return cloud.found("reading the deployment's secrets", read_all) or {}
+
+    return cloud.once(("secrets", deployment), ask)

@@ -10,6 +10,7 @@ from reconciler.gcp.cloud import Cloud
 from reconciler.model import Desired, Ref
 from reconciler.policy_kind import PolicyKind
 from reconciler.resources import iam_service_account, secretmanager_secret
+from reconciler.server import secrets
 from reconciler.server.naming import Names
 from reconciler.spec.deployment import Deployment
 
@@ -20,17 +21,17 @@ NAME: Final = "secretmanager.secret_iam"
 
 def _wanted(deployment: Deployment, names: Names) -> Iterable[Desired]:
     """The server reads each secret that is wanted."""
-    for secret, wanted, key in secretmanager_secret.secrets_of(deployment, names):
+    for secret in secrets.secrets_of(deployment, names):
         field = policy.grant("roles/secretmanager.secretAccessor", names.service_account_member)
         yield Desired(
-            ref(secret),
-            {field: policy.GRANTED if wanted else None},
+            ref(secret.name),
+            {field: policy.GRANTED if secret.wanted else None},
             needs=(
-                secretmanager_secret.ref(secret),
+                secretmanager_secret.ref(secret.name),
                 iam_service_account.ref(names.project, names.service_account),
             ),
             empties=True,
-            origins={"": deployment.origin(key)},
+            origins={"": deployment.origin(secret.key)},
         )
 
 
@@ -49,5 +50,9 @@ def _write(cloud: Cloud, ref: Ref, changed: policy.Policy) -> object:
     return cloud.secrets.set_iam_policy(request=request, retry=None, timeout=TIMEOUT)
 
 
-SECRET_IAM: Final = PolicyKind(NAME, "secretmanager.googleapis.com", _wanted, _read, _write)
+def _exists(cloud: Cloud, ref: Ref) -> bool:
+    return secretmanager_secret.read(cloud, ref.name) is not None
+
+
+SECRET_IAM: Final = PolicyKind(NAME, "secretmanager.googleapis.com", _wanted, _read, _write, exists=_exists)
 """`secretmanager.secret_iam`: the policy of one secret."""

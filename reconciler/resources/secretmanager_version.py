@@ -15,6 +15,7 @@ from reconciler.gcp.cloud import Cloud
 from reconciler.gcp.proto import as_json
 from reconciler.model import Desired, Observed, Pending, Ref
 from reconciler.resources import secretmanager_secret
+from reconciler.server import secrets
 from reconciler.server.naming import Names
 from reconciler.spec.deployment import Deployment
 
@@ -31,35 +32,25 @@ class Version:
 
     def desired(self, deployment: Deployment, names: Names) -> Iterable[Desired]:
         """An enabled version of each secret that is wanted."""
-        for secret, wanted, key in secretmanager_secret.secrets_of(deployment, names):
+        for secret in secrets.secrets_of(deployment, names):
             yield Desired(
-                ref(secret),
-                {"state": "ENABLED"} if wanted else None,
-                needs=(secretmanager_secret.ref(secret),),
+                ref(secret.name),
+                {"state": "ENABLED"} if secret.wanted else None,
+                needs=(secretmanager_secret.ref(secret.name),),
                 holds_data=True,
-                part_of=secretmanager_secret.ref(secret),
-                origins={"": deployment.origin(key)},
+                part_of=secretmanager_secret.ref(secret.name),
+                origins={"": deployment.origin(secret.key)},
             )
 
     def observe(self, cloud: Cloud, ref: Ref) -> Observed | None:
         """State and number of the newest version that still has its value. The API lists the newest first."""
-        secret = ref.name.removesuffix("/versions/latest")
-        request = {"parent": secret, "page_size": PAGE}
-
-        def read() -> list[dict[str, str]]:
-            pages = cloud.secrets.list_secret_versions(request=request, retry=None, timeout=TIMEOUT).pages
-            return [as_json(version) for version in next(iter(pages)).versions]
-
-        versions = cloud.found(f"reading the versions of {ref.short}", read) or []
-        kept = next((v for v in versions if v.get("state") != "DESTROYED"), None)
-        if kept is None:
+        if secretmanager_secret.read(cloud, ref.name.removesuffix("/versions/latest")) is None:
             return None
-        number = kept["name"].rsplit("/", 1)[-1]
-        return Observed(ref, {"state": kept.get("state"), "version": number}, version=kept.get("etag", ""))
+        return _newest(cloud, ref)
 
     def create(self, cloud: Cloud, desired: Desired) -> None:
         """Add a version with a new random value, unless an attempt whose answer was lost has done so."""
-        if self.observe(cloud, desired.ref) is not None:
+        if _newest(cloud, desired.ref) is not None:
             return
         value = random.token_urlsafe(24).encode()
         payload = {
@@ -84,6 +75,22 @@ class Version:
 
     def delete(self, cloud: Cloud, ref: Ref) -> None:
         """Nothing: a version goes with its secret."""
+
+
+def _newest(cloud: Cloud, ref: Ref) -> Observed | None:
+    secret = ref.name.removesuffix("/versions/latest")
+    request = {"parent": secret, "page_size": PAGE}
+
+    def read() -> list[dict[str, str]]:
+        pages = cloud.secrets.list_secret_versions(request=request, retry=None, timeout=TIMEOUT).pages
+        return [as_json(version) for version in next(iter(pages)).versions]
+
+    versions = cloud.found(f"reading the versions of {ref.short}", read) or []
+    kept = next((v for v in versions if v.get("state") != "DESTROYED"), None)
+    if kept is None:
+        return None
+    number = kept["name"].rsplit("/", 1)[-1]
+    return Observed(ref, {"state": kept.get("state"), "version": number}, version=kept.get("etag", ""))
 
 
 def ref(secret: str) -> Ref:

@@ -109,6 +109,8 @@ class Names:
         return f"{self.location}/services/{self.name}"
 
 
+SECRET_SUFFIXES = ("-db-password", "-login-password")
+"""What the names of a deployment's own secrets end in, after the deployment's name."""
 DATABASE = "mlflow"
 DATABASE_USER = "mlflow"
 

@@ -7,26 +7,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path as FilePath
-from typing import Any, cast
+from typing import Any, cast, get_args, get_origin, get_type_hints
 
 from reconciler.errors import SpecInvalid
 from reconciler.model import Origin
 from reconciler.spec import schema as contract
-from reconciler.spec.deployment import (
-    Artifacts,
-    Auth,
-    Backups,
-    Database,
-    Deployment,
-    Image,
-    Lifecycle,
-    Maintenance,
-    Networking,
-    Scaling,
-    Server,
-)
+from reconciler.spec.deployment import Deployment
 from reconciler.spec.finding import Finding, Path, Problem, UnreadableError, dotted, parents
 from reconciler.spec.rules import problems
 from reconciler.spec.source import read_text
@@ -146,33 +134,21 @@ def _first(findings: list[Finding]) -> list[Finding]:
 def build(filled: Any, reading: Reading) -> Deployment:
     """The frozen deployment of *filled*, which satisfies the schema with every default in place."""
     values = cast(dict[str, Any], filled)
-    auth: dict[str, Any] = {**values["auth"], "invokers": tuple(values["auth"]["invokers"])}
-    server: dict[str, Any] = {**values["server"], "env": dict(values["server"]["env"])}
-    database: dict[str, Any] = {
-        **values["database"],
-        "backups": Backups(**values["database"]["backups"]),
-        "maintenance": Maintenance(**values["database"]["maintenance"]),
+    origins = {
+        dotted(path): Origin(reading.file, (reading.keys.get(path) or place)[0], dotted(path))
+        for path, place in reading.values.items()
+        if path
     }
-    return Deployment(
-        version=values["version"],
-        name=values["name"],
-        project=values["project"],
-        region=values["region"],
-        labels=dict(values["labels"]),
-        networking=Networking(**values["networking"]),
-        auth=Auth(**auth),
-        scaling=Scaling(**values["scaling"]),
-        memory=values["memory"],
-        cpu=values["cpu"],
-        lifecycle=Lifecycle(**values["lifecycle"]),
-        database=Database(**database),
-        artifacts=Artifacts(**values["artifacts"]),
-        server=Server(**server),
-        image=Image(**values["image"]),
-        file=reading.file,
-        origins={
-            dotted(path): Origin(reading.file, (reading.keys.get(path) or place)[0], dotted(path))
-            for path, place in reading.values.items()
-            if path
-        },
-    )
+    return cast(Deployment, _made(Deployment, {**values, "file": reading.file, "origins": origins}))
+
+
+def _made(shape: Any, value: Any) -> Any:
+    """*value* as what *shape* says: dataclasses of mappings, tuples of lists, all the way down."""
+    if is_dataclass(shape):
+        hints = get_type_hints(cast(type, shape))
+        return cast(Any, shape)(
+            **{part.name: _made(hints[part.name], value[part.name]) for part in fields(shape)}
+        )
+    if get_origin(shape) is tuple:
+        return tuple(_made(get_args(shape)[0], inner) for inner in value)
+    return dict(cast(dict[str, Any], value)) if isinstance(value, dict) else value

@@ -34,7 +34,7 @@ def test_the_starter_shows_every_key_at_its_default(tmp_path: Path) -> None:
     short = written(tmp_path, text)
     full = written(tmp_path, re.sub(r"^#(?! \S)", "", text, flags=re.MULTILINE))
     keys = {".".join(map(str, path)) for path, _ in sections(load_schema())}
-    assert set(full.origins) == keys
+    assert {key for key in full.origins if not key.rpartition(".")[2].isdigit()} == keys
     assert set(short.origins) == {"version", "name", "project", "region"}
     for field in (
         "networking",
