@@ -79,6 +79,7 @@ class Desired:
     While the field *guard* is true on the live resource, it is not deleted.
     What is *part_of* another resource comes into being by itself but goes with the other.
     *permanent* things are left alone when the deployment goes, because others may use them; so is what *holds_data*.
+    Unwanted, it is looked for only where the API *only_with* is enabled: without that it was never made.
     """
 
     ref: Ref
@@ -91,12 +92,18 @@ class Desired:
     permanent: bool = False
     empties: bool = False
     part_of: Ref | None = None
+    only_with: str = ""
     lane: str = ""
     guard: str = ""
     mark: tuple[str, str] | None = None
     only_up: frozenset[str] = frozenset()
     effects: Mapping[str, str] = field(default_factory=dict[str, str])
     origins: Mapping[str, Origin] = field(default_factory=dict[str, Origin])
+
+    @property
+    def wanted(self) -> bool:
+        """Whether anything is asked for: a policy without a grant of ours is not."""
+        return self.body is not None and not (self.empties and all(v is None for v in self.body.values()))
 
 
 @dataclass(frozen=True, slots=True)

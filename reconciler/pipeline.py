@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from reconciler import errors
 from reconciler.expand import expand, nothing
 from reconciler.gcp.cloud import Cloud
+from reconciler.model import Desired, Ref
 from reconciler.observe import Project, observe
 from reconciler.plan import Plan, make_plan
 from reconciler.registry import BY_NAME, KINDS
@@ -23,7 +25,7 @@ def survey(cloud: Cloud, deployment: Deployment) -> Plan:
     project = _first_round(cloud, deployment)
     names = names_of(deployment, project.number)
     wanted = expand(deployment, names, KINDS, serviceusage_services.ref(names.project))
-    observed = observe(cloud, (desired.ref for desired in wanted), BY_NAME, project)
+    observed = observe(cloud, _looked_for(wanted, project), BY_NAME, project)
     notes = (_cost(deployment),)
     return make_plan(
         deployment.name, names.project, deployment.file, names.url, wanted, observed, notes=notes
@@ -35,10 +37,15 @@ def survey_removal(cloud: Cloud, deployment: Deployment, *, delete_data: bool) -
     project = _first_round(cloud, deployment)
     names = names_of(deployment, project.number)
     wanted = nothing(expand(deployment, names, KINDS, serviceusage_services.ref(names.project)))
-    observed = observe(cloud, (desired.ref for desired in wanted), BY_NAME, project)
+    observed = observe(cloud, _looked_for(wanted, project), BY_NAME, project)
     return make_plan(
         deployment.name, names.project, deployment.file, names.url, wanted, observed, delete_data=delete_data
     )
+
+
+def _looked_for(wanted: Iterable[Desired], project: Project) -> list[Ref]:
+    """What may be there: not the parts of an option that was never on."""
+    return [d.ref for d in wanted if d.wanted or d.only_with in project.enabled or not d.only_with]
 
 
 def _cost(deployment: Deployment) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any, Final
 
 from reconciler.gcp import operations, retries
 from reconciler.gcp.cloud import Cloud
@@ -23,6 +23,12 @@ NEEDED = (
     "sqladmin.googleapis.com",
     "storage.googleapis.com",
 )
+"""The APIs that every deployment needs."""
+SCHEDULER: Final = "cloudscheduler.googleapis.com"
+OPTIONAL: Final[Mapping[str, Callable[[Deployment], bool]]] = {
+    SCHEDULER: lambda deployment: deployment.lifecycle.retention.delete_runs_after_days > 0,
+}
+"""The APIs that only some deployments need, and which those are."""
 
 
 class EnabledServices:
@@ -36,7 +42,7 @@ class EnabledServices:
         """Every API that some kind needs."""
         yield Desired(
             ref=ref(names.project),
-            body=dict.fromkeys(NEEDED, "ENABLED"),
+            body=dict.fromkeys(needed(deployment), "ENABLED"),
             permanent=True,
             origins={"": deployment.origin("project")},
         )
@@ -79,11 +85,19 @@ def ref(project: str) -> Ref:
     return Ref(EnabledServices.name, f"projects/{project}/services")
 
 
+def needed(deployment: Deployment) -> tuple[str, ...]:
+    """The APIs that *deployment* needs."""
+    return (*NEEDED, *(api for api, wanted in OPTIONAL.items() if wanted(deployment)))
+
+
 def states(cloud: Cloud) -> list[dict[str, Any]]:
-    """The state of every needed API, in one request; raises `PermissionMissing` for a project that is not there."""
+    """The state of every API that a deployment may need, in one request.
+
+    Raises `PermissionMissing` for a project that is not there.
+    """
     services = cloud.api("serviceusage", "v1").services()
     parent = f"projects/{cloud.project}"
-    names = [f"{parent}/services/{name}" for name in NEEDED]
+    names = [f"{parent}/services/{name}" for name in (*NEEDED, *OPTIONAL)]
 
     def read() -> list[dict[str, Any]]:
         request = services.batchGet(parent=parent, names=names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, cast
 
@@ -147,6 +148,10 @@ def _rules(lifecycle: Lifecycle) -> list[dict[str, Any]]:
                     "condition": {"age": days},
                 }
             )
+    rules += [
+        {"action": {"type": "Delete"}, "condition": {"age": days, "matchesPrefix": sorted(prefixes)}}
+        for days, prefixes in sorted(_expiries(lifecycle).items())
+    ]
     if lifecycle.delete_noncurrent_after_days:
         rules.append(
             {
@@ -161,7 +166,15 @@ def _rules(lifecycle: Lifecycle) -> list[dict[str, Any]]:
                 "condition": {"age": lifecycle.abort_uploads_after_days},
             }
         )
-    return rules
+    return sorted(rules, key=_rule_order)
+
+
+def _expiries(lifecycle: Lifecycle) -> dict[int, set[str]]:
+    """The prefixes that go after so many days; one rule takes up to 50 of them."""
+    found: dict[int, set[str]] = {}
+    for expiry in lifecycle.delete_prefixes:
+        found.setdefault(expiry.after_days, set()).add(expiry.prefix)
+    return found
 
 
 def _body(bucket: Any) -> dict[str, Json]:
@@ -211,7 +224,9 @@ def _rule_order(rule: Mapping[str, Any]) -> tuple[int, str]:
         str(action.get("type")), 3
     )
     storage_class = str(action.get("storageClass", ""))
-    return order, str(_CLASSES.index(storage_class)) if storage_class in _CLASSES else str(rule)
+    return order, str(_CLASSES.index(storage_class)) if storage_class in _CLASSES else json.dumps(
+        rule, sort_keys=True
+    )
 
 
 def _set(bucket: Any, body: Body, fields: Iterable[str]) -> None:

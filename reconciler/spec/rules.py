@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 from reconciler.server import reserved, versions
 from reconciler.server.naming import DEPLOYMENT_LABEL, MANAGED_BY
-from reconciler.spec import rules_capacity, rules_database, rules_storage
+from reconciler.spec import rules_capacity, rules_database, rules_lifecycle, rules_storage
 from reconciler.spec.deployment import Deployment
 from reconciler.spec.finding import Problem
 from reconciler.spec.members import complaint
@@ -142,6 +142,7 @@ RULES: tuple[Rule, ...] = (
     job_runner_keeps_running,
     *rules_capacity.RULES,
     *rules_database.RULES,
+    *rules_lifecycle.RULES,
     *rules_storage.RULES,
 )
 

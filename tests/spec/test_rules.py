@@ -183,6 +183,45 @@ PROBLEMS = [
         ),
         *("not later than nearline_after_days (90)", "nearline_after_days: 0"),
     ),
+    *(
+        (
+            f"lifecycle: {{delete_prefixes: [{{after_days: 3, prefix: '{prefix}'}}]}}\n"
+            f"artifacts: {{folder: '{folder}'}}\n",
+            *(5, 55, "lifecycle.delete_prefixes.0.prefix", part, "lifecycle.retention"),
+        )
+        for prefix, folder, part in (
+            ("1", "", "artifacts of an experiment"),
+            ("12/", "", "artifacts of an experiment"),
+            ("m", "", "MLflow keeps in models/"),
+            ("models/m-", "", "MLflow keeps in models/"),
+            ("traces/", "", "MLflow keeps in traces/"),
+            ("ml", "mlflow", "the artifacts folder mlflow/"),
+            ("mlflow/", "mlflow", "the artifacts folder mlflow/"),
+            ("mlflow/0/", "mlflow", "artifacts of an experiment"),
+            ("team/", "team/mlflow", "the artifacts folder team/mlflow/"),
+            ("team/mlflow/art", "team/mlflow", "MLflow keeps in team/mlflow/artifacts/"),
+        )
+    ),
+    *(
+        (
+            f"lifecycle: {{retention: {{delete_runs_after_days: 90, schedule: '{schedule}'}}}}\n",
+            *(5, 63, "lifecycle.retention.schedule", part, "0 3 * * 0"),
+        )
+        for schedule, part in (
+            ("60 3 * * 0", "60 for the minute"),
+            ("0 24 * * 0", "24 for the hour"),
+            ("0 3 0 * *", "0 for the day of the month"),
+            ("0 3 * mai *", "mai for the month"),
+            ("0 3 * * 8", "8 for the day of the week"),
+            ("*/0 3 * * 0", "*/0 for the minute"),
+            ("5-1 3 * * 0", "5-1 for the minute"),
+            ("0 3 31 2,apr *", "a day that its months do not have"),
+        )
+    ),
+    (
+        "lifecycle: {retention: {delete_runs_after_days: 90, time_zone: Europe/Pari}}\n",
+        *(5, 64, "lifecycle.retention.time_zone", "not a name of the tz database", "Etc/UTC"),
+    ),
     ("lifecycle: {soft_delete_days: 3}\n", 5, 31, "lifecycle.soft_delete_days", "too short", "at least 7"),
     ("artifacts: {existing: true}\n", 5, 23, "artifacts.existing", "needs the name", "add bucket"),
     ("artifacts: {bucket: my-google-bucket}\n", 5, 21, "artifacts.bucket", "holds google", "another name"),
@@ -229,6 +268,7 @@ def test_a_rule_finds_its_problem(
 WARNINGS = [
     ("auth: {invokers: ['user:a@b.example']}\n", 5, "auth.invokers", "means nothing with mode basic"),
     ("server: {version: 3.16.1}\n", 5, "server.version", "only 3.17.2 is tested"),
+    ("lifecycle: {retention: {dry_run: true}}\n", 5, "lifecycle.retention.dry_run", "there is no job"),
     ("server: {env: {MY_API_KEY: abc}}\n", 5, "server.env.MY_API_KEY", "looks like a secret"),
     (
         "lifecycle: {versioning: true, delete_noncurrent_after_days: 0}\n",
@@ -382,3 +422,30 @@ def test_every_way_out_of_too_few_connections_is_a_way_out(sizes: dict[str, Any]
                 changed |= {"pool_size": 1, "pool_overflow": 1}
             assert changed != sizes
             assert list(problems(sized(changed))) == [], (sizes, way)
+
+
+@pytest.mark.parametrize(
+    "schedule", ["*/15 * * * *", "0 3 * * SUN", "0 3 29 feb *", "5,35 0-6/2 31 2 mon-fri"]
+)
+def test_schedules_of_cron_are_accepted(load_with: Callable[[str], Deployment], schedule: str) -> None:
+    """Steps, ranges, lists and names; a day of the week makes up for a day that no month has."""
+    text = f"lifecycle: {{retention: {{delete_runs_after_days: 90, schedule: '{schedule}'}}}}\n"
+    assert load_with(text).lifecycle.retention.schedule == schedule
+
+
+@pytest.mark.parametrize(("prefix", "folder"), [("scratch/", ""), ("s", ""), ("1/", "ml"), ("ml/tmp/", "ml")])
+def test_prefixes_beside_mlflows_are_accepted(
+    load_with: Callable[[str], Deployment], prefix: str, folder: str
+) -> None:
+    """What is not below the artifacts folder, or in a folder of its own there."""
+    life = f"lifecycle: {{delete_prefixes: [{{prefix: '{prefix}', after_days: 3}}]}}\n"
+    loaded = load_with(f"{life}artifacts: {{folder: '{folder}'}}\n")
+    assert loaded.lifecycle.delete_prefixes[0].prefix == prefix
+
+
+def test_retention_is_for_existing_buckets_too(load_with: Callable[[str], Deployment]) -> None:
+    """The job deletes objects of ours there, and changes nothing about the bucket."""
+    text = (
+        "artifacts: {bucket: theirs, existing: true}\nlifecycle: {retention: {delete_runs_after_days: 90}}\n"
+    )
+    assert load_with(text).lifecycle.retention.delete_runs_after_days == 90
