@@ -89,7 +89,7 @@ def _create(desired: Desired) -> Change:
         for field, value in body.items()
         if value is not None
     )
-    return Change(desired.ref, Action.CREATE, fields, desired)
+    return Change(desired.ref, Action.CREATE, fields, desired, blocked=desired.somebody_elses)
 
 
 def _replace(desired: Desired, observed: Observed, fields: tuple[FieldChange, ...]) -> Change:

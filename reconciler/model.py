@@ -78,6 +78,8 @@ class Desired:
     that, and never deleted. The numbers in *only_up* fields never go down.
     While the field *guard* is true on the live resource, it is not deleted.
     What is *part_of* another resource comes into being by itself but goes with the other.
+    *means* chooses between ways of making it that make no difference afterwards.
+    What has *somebody_elses* is not ours to make: where it does not exist, that sentence says so and stops the apply.
     *permanent* things are left alone when the deployment goes, because others may use them; so is what *holds_data*.
     Unwanted, it is looked for only where the API *only_with* is enabled: without that it was never made.
     """
@@ -89,6 +91,8 @@ class Desired:
     complete: tuple[str, ...] = ()
     floors: frozenset[str] = frozenset()
     holds_data: bool = False
+    means: str = ""
+    somebody_elses: str = ""
     permanent: bool = False
     empties: bool = False
     part_of: Ref | None = None

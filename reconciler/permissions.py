@@ -92,6 +92,13 @@ ASKED: Final[Mapping[str, Asked]] = {
             "storage.objects.delete",  # the context of a build that did not end well is written over
         ),
     ),
+    "artifactregistry.image/docker": Asked(
+        ("artifactregistry.tags.get",),
+        (
+            "artifactregistry.repositories.downloadArtifacts",
+            "artifactregistry.repositories.uploadArtifacts",
+        ),
+    ),
     "secretmanager.secret": Asked(
         ("secretmanager.secrets.list",),
         ("secretmanager.secrets.create",),
@@ -142,7 +149,10 @@ ASKED: Final[Mapping[str, Asked]] = {
     ),
     "run.service_iam": _policy("run.services"),
 }
-"""By kind. Waiting for an operation of Cloud SQL asks for `cloudsql.instances.get`, as reading an instance does."""
+"""By kind, and after a stroke by the means that a resource is made with.
+
+Waiting for an operation of Cloud SQL asks for `cloudsql.instances.get`, as reading an instance does.
+"""
 
 
 _CONDITIONAL: Final = (
@@ -158,7 +168,7 @@ def refuse_if_lacking(cloud: Cloud, changes: Iterable[Change]) -> None:
     """
     wanted: dict[str, list[Change]] = {}
     for change in changes:
-        for permission in ASKED[change.ref.kind].by(change.action) if change.ref.kind in ASKED else ():
+        for permission in _asked(change):
             wanted.setdefault(permission, []).append(change)
     try:
         held = _held_in_project(cloud, wanted) if wanted else frozenset[str]()
@@ -171,6 +181,12 @@ def refuse_if_lacking(cloud: Cloud, changes: Iterable[Change]) -> None:
     }
     if lacking:
         raise _refusal(cloud, lacking)
+
+
+def _asked(change: Change) -> tuple[str, ...]:
+    kind, means = change.ref.kind, change.desired.means if change.desired else ""
+    found = ASKED.get(f"{kind}/{means}") or ASKED.get(kind)
+    return found.by(change.action) if found else ()
 
 
 def _refusal(cloud: Cloud, lacking: Mapping[str, list[Change]]) -> errors.PermissionMissing:

@@ -17,6 +17,12 @@ from reconciler.model import Desired, Observed, Pending, Ref
 CHANGING = frozenset({Action.CREATE, Action.UPDATE, Action.REPLACE, Action.DELETE})
 
 
+TAKE_BACK = (
+    "Take the change back. What database.deletion_protection guards is free once it is applied as false; "
+    "what cannot change in place moves to a new deployment with another name."
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """Changes in a possible order: what is needed first comes first, deletions last and in reverse.
@@ -47,13 +53,12 @@ class Plan:
 
     def refuse_if_blocked(self) -> None:
         """Raise `Protected` with every guard that stands in the way; called before the first write."""
-        blocked = [change.blocked for change in self.changes if change.blocked]
+        blocked = [change for change in self.changes if change.blocked]
         if blocked:
-            listed = "\n".join(f"- {sentence}" for sentence in blocked)
+            listed = "\n".join(f"- {change.blocked}" for change in blocked)
+            guarded = any(change.action is not Action.CREATE for change in blocked)
             raise errors.Protected(
-                f"refused, and nothing was changed:\n{listed}",
-                way_out="Take the change back. What database.deletion_protection guards is free once it is applied "
-                "as false; what cannot change in place moves to a new deployment with another name.",
+                f"refused, and nothing was changed:\n{listed}", way_out=TAKE_BACK if guarded else ""
             )
 
 

@@ -155,6 +155,17 @@ class Cloud:
             return cast("Any", scoped).with_quota_project(self.project)
         return scoped
 
+    def access_token(self) -> str:
+        """A token of ours that is good for some minutes, for a program that talks to Google by itself."""
+        import google.auth.transport.requests as transport
+
+        credentials: Any = self.credentials
+        if not credentials.valid:
+            self.call(
+                "getting an access token", lambda: credentials.refresh(cast("Any", transport).Request())
+            )
+        return str(credentials.token)
+
     def api(self, name: str, version: str) -> Any:
         """A discovery client (`sqladmin`, `v1beta4`), safe to share between threads.
 

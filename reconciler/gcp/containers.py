@@ -16,6 +16,8 @@ from reconciler.model import Json
 ENV = "containers.env."
 SOCKETS = "volumes.cloudsql"
 MOUNT = "cloudsql"
+FILES = "volumes.secret."
+"""Followed by a file's path in the container; the value is the full name of a secret's version."""
 ATTEMPT = "mlflow-reconcile/attempt"
 SOCKET_FOLDER = "/cloudsql"
 PORTS = "containers.ports"
@@ -51,6 +53,7 @@ def flattened(template: Mapping[str, Any], project_ids: Collection[str]) -> dict
         "containers.startupProbe.failureThreshold": probe.get("failureThreshold"),
         SOCKETS: cast("Json", _sockets(template, container)),
         **{f"{ENV}{entry['name']}": _env_value(entry, project_ids) for entry in flat.items(container, "env")},
+        **_files(template, container, project_ids),
     }
 
 
@@ -62,6 +65,8 @@ def write(template: dict[str, Any], body: Mapping[str, Any], fields: Iterable[st
         value: Any = body.get(field)
         if field.startswith(ENV):
             _write_env(container, field.removeprefix(ENV), value)
+        elif field.startswith(FILES):
+            _write_file(template, container, field.removeprefix(FILES), value)
         elif field == SOCKETS:
             _write_sockets(template, container, value or [])
         elif field == PORTS:
@@ -100,13 +105,15 @@ def _env_value(entry: Mapping[str, Any], project_ids: Collection[str]) -> str:
     reference = flat.at(entry, "valueSource.secretKeyRef")
     if not reference:
         return str(entry.get("value", ""))
+    return _version(str(reference.get("secret", "")), reference.get("version"), project_ids)
+
+
+def _version(secret: str, number: str | None, project_ids: Collection[str]) -> str:
+    """The full name of a secret's version; Google names the project by its id, its number, or not at all."""
     home = next(iter(project_ids))
-    name = str(reference.get("secret", "")).rsplit("/", 1)[-1]
-    owner = (
-        str(reference.get("secret", "")).split("/")[1] if "/" in str(reference.get("secret", "")) else home
-    )
+    owner = secret.split("/")[1] if "/" in secret else home
     project = home if owner in project_ids else owner
-    return f"projects/{project}/secrets/{name}/versions/{reference.get('version', 'latest')}"
+    return f"projects/{project}/secrets/{secret.rsplit('/', 1)[-1]}/versions/{number or 'latest'}"
 
 
 def _write_env(container: dict[str, Any], name: str, value: str | None) -> None:
@@ -139,4 +146,36 @@ def _write_sockets(template: dict[str, Any], container: dict[str, Any], instance
     if instances:
         volumes.append({"name": ours, "cloudSqlInstance": {"instances": instances}})
         mounts.append({"name": ours, "mountPath": SOCKET_FOLDER})
+    template["volumes"], container["volumeMounts"] = volumes, mounts
+
+
+def _files(
+    template: Mapping[str, Any], container: Mapping[str, Any], project_ids: Collection[str]
+) -> dict[str, Json]:
+    """The files of secrets, by their paths; a volume without items shows its newest version under the secret's name."""
+    volumes = {str(volume.get("name")): volume.get("secret") for volume in flat.items(template, "volumes")}
+    found: dict[str, Json] = {}
+    for mount in flat.items(container, "volumeMounts"):
+        shown = volumes.get(str(mount["name"]))
+        if not shown:
+            continue
+        secret = str(shown.get("secret", ""))
+        for item in flat.items(shown, "items") or [{"path": secret.rsplit("/", 1)[-1]}]:
+            path = f"{str(mount['mountPath']).rstrip('/')}/{item['path']}"
+            found[f"{FILES}{path}"] = _version(secret, item.get("version"), project_ids)
+    return found
+
+
+def _write_file(template: dict[str, Any], container: dict[str, Any], path: str, value: str | None) -> None:
+    """One volume for each file, in a folder of its own."""
+    folder, _, file = path.rpartition("/")
+    gone = {m["name"] for m in flat.items(container, "volumeMounts") if m.get("mountPath") == folder}
+    volumes = [v for v in flat.items(template, "volumes") if v.get("name") not in gone]
+    mounts = [m for m in flat.items(container, "volumeMounts") if m["name"] not in gone]
+    version = _SECRET_VERSION.fullmatch(value or "")
+    if version:
+        name = "secret-" + re.sub(r"[^a-z0-9]+", "-", folder.removeprefix("/secrets/").lower()).strip("-")
+        items = [{"path": file, "version": version[2]}]
+        volumes.append({"name": name, "secret": {"secret": version[1], "items": items}})
+        mounts.append({"name": name, "mountPath": folder})
     template["volumes"], container["volumeMounts"] = volumes, mounts

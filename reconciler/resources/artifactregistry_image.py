@@ -1,12 +1,14 @@
-"""The server's image: built by Cloud Build from `image/`, named by its content, deployed by its digest."""
+"""The server's image: built from `image/` by Cloud Build or Docker, named by its content, deployed by its digest."""
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from reconciler import errors
-from reconciler.gcp import operations, retries
+from reconciler.gcp import docker, operations, retries
 from reconciler.gcp.cloud import Cloud
 from reconciler.model import Desired, Observed, Pending, Ref
 from reconciler.resources import (
@@ -18,12 +20,15 @@ from reconciler.resources import (
     storage_bucket_iam,
 )
 from reconciler.server import build_context
+from reconciler.server.build_context import BuildContext
 from reconciler.server.naming import Names
 from reconciler.spec.deployment import Deployment
 from reconciler.spec.files import image_folder
 
 BUILD_TIMEOUT = "1800s"
 PACKAGE = "server"
+DOCKER = "docker"
+"""What `image.build` says for this machine's own Docker."""
 
 
 class Image:
@@ -33,11 +38,16 @@ class Image:
     api: str = "artifactregistry.googleapis.com"
     tells: bool = True
 
+    def __init__(self) -> None:
+        # What was read when the plan was made, by tag: exactly that is built, whatever becomes of the files since.
+        self._contexts: dict[str, BuildContext] = {}
+
     def desired(self, deployment: Deployment, names: Names) -> Iterable[Desired]:
         """The image of what `image/` holds now; nothing where the spec names a digest."""
         if deployment.image.digest:
             return
         image = ref(deployment, names)
+        self._contexts[image.short] = _context(deployment)
         yield Desired(
             image,
             {"tag": image.short},
@@ -50,6 +60,7 @@ class Image:
                 storage_bucket_iam.ref(names.build_bucket),
             ),
             part_of=artifactregistry_repository.ref(names),
+            means=deployment.image.build,
             origins={"": deployment.origin("image")},
         )
 
@@ -59,12 +70,17 @@ class Image:
         found = cloud.found(f"reading image {ref.short}", tags.get(name=ref.name).execute)
         if found is None:
             return None
-        return Observed(ref, {"tag": ref.short, "digest": str(found["version"]).rsplit("/", 1)[-1]})
+        digest = str(found["version"]).rsplit("/", 1)[-1]
+        return Observed(ref, {"tag": ref.short, "digest": digest})
 
     def create(self, cloud: Cloud, desired: Desired) -> None:
-        """Upload the context, build it, wait."""
+        """Build the context that was read for the plan, and wait."""
+        context = self._contexts[desired.ref.short]
+        if desired.means == DOCKER:
+            _build_here(cloud, desired.ref, context)
+            return
         names = _Built.of(desired.ref)
-        content = build_context.archive(_context_tagged(desired.ref.short))
+        content = build_context.archive(context)
         blob = cloud.storage.bucket(names.bucket).blob(f"{desired.ref.short}.tgz")
         about = f"building image {desired.ref.short}"
         cloud.note("uploading the build context")
@@ -117,6 +133,12 @@ def _build(cloud: Cloud, about: str, location: str, body: dict[str, Any]) -> Non
     raise kind(text, way_out=f"Its log: {build.get('logUrl', 'gcloud builds list')}")
 
 
+def _build_here(cloud: Cloud, image: Ref, context: BuildContext) -> None:
+    with tempfile.TemporaryDirectory(prefix="mlflow-image-") as folder:
+        build_context.unpack(context, Path(folder))
+        docker.build_and_push(cloud, f"building image {image.short}", _Built.of(image).image, Path(folder))
+
+
 class _Built:
     """The names that a build needs, read off the image's own."""
 
@@ -157,7 +179,7 @@ def builder(image: Ref) -> str:
 
 def ref(deployment: Deployment, names: Names) -> Ref:
     """The image of the content that `image/` holds now."""
-    tag = _context(deployment.server.version).tag
+    tag = _context(deployment).tag
     return Ref(Image.name, f"{names.repository}/packages/{PACKAGE}/tags/{tag}")
 
 
@@ -173,20 +195,11 @@ def needs(deployment: Deployment, names: Names) -> tuple[Ref, ...]:
     return () if deployment.image.digest else (ref(deployment, names),)
 
 
-def _context(mlflow_version: str) -> build_context.BuildContext:
+def _context(deployment: Deployment) -> BuildContext:
     try:
-        return build_context.read(image_folder(), mlflow_version)
+        return build_context.read(image_folder(), deployment.server.version, deployment.server.pip)
     except OSError as error:
         raise errors.SpecInvalid(
             f"the image's files cannot be read: {error}",
             way_out="Reinstall, or name image.digest in the spec.",
         ) from error
-
-
-def _context_tagged(tag: str) -> build_context.BuildContext:
-    context = _context(tag.rsplit("-", 1)[0])
-    if context.tag != tag:
-        raise errors.VersionMoved(
-            "the image's files changed while the plan was being carried out", way_out="Run this again."
-        )
-    return context

@@ -55,7 +55,7 @@ class Service:
             ref(names),
             body,
             needs=_needs(deployment, names),
-            complete=(f"{TEMPLATE}{containers.ENV}",),
+            complete=(f"{TEMPLATE}{containers.ENV}", f"{TEMPLATE}{containers.FILES}"),
             effects={
                 "ingress": WIDER,
                 **{f"{TEMPLATE}{key}": NEW_REVISION for key in template},
@@ -152,12 +152,14 @@ def ref(names: Names) -> Ref:
 
 def _template(deployment: Deployment, names: Names) -> Body:
     scaling = deployment.scaling
+    given = secrets.references_of(deployment)
     environment: Body = {
         **settings.environment(deployment, names),
         **{
             secret.variable: secretmanager_version.pinned(secret.name)
             for secret in secrets.wanted_secrets(deployment, names)
         },
+        **{one.variable: one.version for one in given if one.variable},
     }
     return {
         "serviceAccount": names.service_account,
@@ -180,6 +182,7 @@ def _template(deployment: Deployment, names: Names) -> Body:
         "containers.startupProbe.failureThreshold": START_SECONDS,
         containers.SOCKETS: [names.connection_name],
         **{f"{containers.ENV}{name}": value for name, value in environment.items()},
+        **{f"{containers.FILES}{one.path}": one.version for one in given if one.path},
     }
 
 
@@ -192,6 +195,7 @@ def _needs(deployment: Deployment, names: Names) -> tuple[Ref, ...]:
         storage_bucket_iam.ref(names.bucket),
         *(secretmanager_version.ref(name) for name in held),
         *(secretmanager_secret_iam.ref(name) for name in held),
+        *(secretmanager_secret_iam.ref(one.secret) for one in secrets.references_of(deployment)),
     )
 
 
@@ -212,6 +216,8 @@ def _origins(deployment: Deployment) -> dict[str, Any]:
         f"{containers.ENV}FRONT_USERNAME": "auth.username",
         f"{containers.ENV}MLFLOW_ARTIFACTS_DESTINATION": "artifacts",
         **{f"{containers.ENV}{name}": f"server.env.{name}" for name in deployment.server.env},
+        **{f"{containers.ENV}{one.variable}": one.key for one in secrets.references_of(deployment)},
+        **{f"{containers.FILES}{one.path}": one.key for one in secrets.references_of(deployment)},
     }
     return {
         "": at("name"),

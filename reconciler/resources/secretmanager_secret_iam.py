@@ -11,7 +11,7 @@ from reconciler.model import Desired, Ref
 from reconciler.policy_kind import PolicyKind
 from reconciler.resources import iam_service_account, secretmanager_secret
 from reconciler.server import secrets
-from reconciler.server.naming import Names
+from reconciler.server.naming import SECRET_SUFFIXES, Names
 from reconciler.spec.deployment import Deployment
 
 TIMEOUT = 60
@@ -20,19 +20,33 @@ NAME: Final = "secretmanager.secret_iam"
 
 
 def _wanted(deployment: Deployment, names: Names) -> Iterable[Desired]:
-    """The server reads each secret that is wanted."""
+    """The server reads each secret that is wanted, and those of others that it is given."""
+    field = policy.grant("roles/secretmanager.secretAccessor", names.service_account_member)
+    account = iam_service_account.ref(names.project, names.service_account)
     for secret in secrets.secrets_of(deployment, names):
-        field = policy.grant("roles/secretmanager.secretAccessor", names.service_account_member)
         yield Desired(
             ref(secret.name),
             {field: policy.GRANTED if secret.wanted else None},
-            needs=(
-                secretmanager_secret.ref(secret.name),
-                iam_service_account.ref(names.project, names.service_account),
-            ),
+            needs=(secretmanager_secret.ref(secret.name), account),
             empties=True,
             origins={"": deployment.origin(secret.key)},
         )
+    given = {one.secret: one for one in reversed(secrets.references_of(deployment))}
+    for secret in sorted(given):
+        yield Desired(
+            ref(secret),
+            {field: policy.GRANTED},
+            needs=(account,),
+            empties=True,
+            somebody_elses=_missing(secret),
+            origins={"": deployment.origin(given[secret].key)},
+        )
+
+
+def _missing(secret: str) -> str:
+    _, project, _, name = secret.split("/")
+    command = f"gcloud secrets create {name} --project {project} --data-file=FILE"
+    return f"secret {name} does not exist in project {project}: make it first, or take it out of the spec: {command}"
 
 
 def ref(secret: str) -> Ref:
@@ -51,6 +65,9 @@ def _write(cloud: Cloud, ref: Ref, changed: policy.Policy) -> object:
 
 
 def _exists(cloud: Cloud, ref: Ref) -> bool:
+    """Nothing is known beforehand of a secret that somebody else made."""
+    if not ref.name.endswith(SECRET_SUFFIXES):
+        return True
     return secretmanager_secret.read(cloud, ref.name) is not None
 
 

@@ -1,10 +1,12 @@
 """The value of a secret: the newest version that is not destroyed, pinned by its number wherever it is used.
 
-A password is made here once, of 32 random characters, and never leaves Secret Manager again but for its user.
+It is made here once, of 32 random bytes in URL-safe base64 (a password as well as a Fernet key), and never leaves
+Secret Manager again but for its user.
 """
 
 from __future__ import annotations
 
+import base64
 import secrets as random
 from collections.abc import Collection, Iterable
 
@@ -52,7 +54,7 @@ class Version:
         """Add a version with a new random value, unless an attempt whose answer was lost has done so."""
         if _newest(cloud, desired.ref) is not None:
             return
-        value = random.token_urlsafe(24).encode()
+        value = base64.urlsafe_b64encode(random.token_bytes(32))
         payload = {
             "data": value,
             "data_crc32c": int.from_bytes(google_crc32c.Checksum(value).digest(), "big"),

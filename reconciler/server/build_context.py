@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 REQUIREMENTS = "requirements.txt"
+PACKAGES = "packages.txt"
+"""What the spec adds to the image; a comment and nothing else in the folder itself."""
 NOT_PART = {"__pycache__", ".DS_Store", "README.md"}
 _MLFLOW_PIN = re.compile(rb"^(mlflow(?:-skinny|-tracing)?)==\S+", re.MULTILINE)
 
@@ -38,11 +40,14 @@ class BuildContext:
     tag: str
 
 
-def read(folder: Path, mlflow_version: str) -> BuildContext:
-    """The context in *folder*, with MLflow's pins set to *mlflow_version*. Raises `OSError` where it cannot be read."""
+def read(folder: Path, mlflow_version: str, packages: Iterable[str] = ()) -> BuildContext:
+    """The context in *folder*, with MLflow's pins set to *mlflow_version* and *packages* (NAME==VERSION) added.
+
+    Raises `OSError` where it cannot be read.
+    """
     if not (folder / "Dockerfile").is_file():  # a folder that is missing would otherwise be an empty context
         raise FileNotFoundError(errno.ENOENT, "there is no Dockerfile in it", str(folder))
-    files = tuple(_pinned(file, mlflow_version) for file in _files(folder))
+    files = tuple(_adapted(file, mlflow_version, tuple(packages)) for file in _files(folder))
     digest = hashlib.sha256()
     for file in files:
         head = f"{file.path}\0{int(file.executable)}\0{len(file.content)}\0"
@@ -64,6 +69,15 @@ def archive(context: BuildContext) -> bytes:
     return packed.getvalue()
 
 
+def unpack(context: BuildContext, folder: Path) -> None:
+    """Write the context's files into *folder*."""
+    for file in context.files:
+        path = folder / file.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(file.content)
+        path.chmod(0o755 if file.executable else 0o644)
+
+
 def _files(folder: Path) -> Iterable[File]:
     for path in sorted(folder.rglob("*")):
         inside = path.relative_to(folder)
@@ -71,8 +85,11 @@ def _files(folder: Path) -> Iterable[File]:
             yield File(inside.as_posix(), bool(path.stat().st_mode & 0o100), path.read_bytes())
 
 
-def _pinned(file: File, mlflow_version: str) -> File:
-    if file.path != REQUIREMENTS:
+def _adapted(file: File, mlflow_version: str, packages: tuple[str, ...]) -> File:
+    if file.path == REQUIREMENTS:
+        content = _MLFLOW_PIN.sub(rb"\g<1>==" + mlflow_version.encode(), file.content)
+    elif file.path == PACKAGES:
+        content = file.content + "".join(f"{package}\n" for package in packages).encode()
+    else:
         return file
-    content = _MLFLOW_PIN.sub(rb"\g<1>==" + mlflow_version.encode(), file.content)
     return File(file.path, file.executable, content)

@@ -84,6 +84,16 @@ class Names:
         return f"projects/{self.project}/secrets/{self.name}-login-password"
 
     @property
+    def webhook_secret(self) -> str:
+        """The secret that holds the key of webhooks' secrets."""
+        return f"projects/{self.project}/secrets/{self.name}-webhook-key"
+
+    @property
+    def gateway_secret(self) -> str:
+        """The secret that holds the passphrase of the gateway's API keys."""
+        return f"projects/{self.project}/secrets/{self.name}-gateway-passphrase"
+
+    @property
     def repository(self) -> str:
         """The Artifact Registry repository's full name."""
         return f"{self.location}/repositories/{self.name}"
@@ -109,7 +119,7 @@ class Names:
         return f"{self.location}/services/{self.name}"
 
 
-SECRET_SUFFIXES = ("-db-password", "-login-password")
+SECRET_SUFFIXES = ("-db-password", "-login-password", "-webhook-key", "-gateway-passphrase")
 """What the names of a deployment's own secrets end in, after the deployment's name."""
 DATABASE = "mlflow"
 DATABASE_USER = "mlflow"

@@ -9,6 +9,8 @@ for Cloud Run. Other regions differ by up to about a fifth. Where a figure comes
 from __future__ import annotations
 
 from reconciler.server.capacity import mebibytes, tier_memory
+from reconciler.server.naming import names_of
+from reconciler.server.secrets import wanted_secrets
 from reconciler.spec.deployment import Database, Deployment
 
 HOURS = 730
@@ -102,5 +104,5 @@ def _warm(deployment: Deployment) -> float:
 
 
 def _secret_versions(deployment: Deployment) -> int:
-    """The database's password, and the login's."""
-    return 2 if deployment.auth.mode == "basic" else 1
+    """One of each secret that is made; those of others are paid for by others."""
+    return len(wanted_secrets(deployment, names_of(deployment, "")))

@@ -27,6 +27,8 @@ DERIVED = {
     "MLFLOW_SQLALCHEMYSTORE_POOL_SIZE": "server.pool_size",
     "MLFLOW_SQLALCHEMYSTORE_MAX_OVERFLOW": "server.pool_overflow",
     "MLFLOW_GCS_UPLOAD_CHUNK_SIZE": "memory",
+    "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY": "server.webhooks",
+    "MLFLOW_CRYPTO_KEK_PASSPHRASE": "server.gateway",
 }
 """What is derived from the spec, and the key that it is derived from."""
 

@@ -10,6 +10,11 @@ from dataclasses import dataclass
 from reconciler.server.naming import Names
 from reconciler.spec.deployment import Deployment
 
+WEBHOOK_KEY = "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY"
+"""A Fernet key (mlflow.store.model_registry.dbmodels.models): 32 random bytes in URL-safe base64."""
+GATEWAY_KEY = "MLFLOW_CRYPTO_KEK_PASSPHRASE"
+"""What the key that encrypts the gateway's API keys is derived from (mlflow.utils.crypto)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Secret:
@@ -26,14 +31,63 @@ class Secret:
     migrates: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A secret's version that exists already, as the spec names it under *key*.
+
+    *secret* is the secret's full name, *number* the version's; the server gets the value as the environment *variable*,
+    or as the file *path* in its container.
+    """
+
+    secret: str
+    number: str
+    key: str
+    variable: str = ""
+    path: str = ""
+
+    @property
+    def version(self) -> str:
+        """The version's full name."""
+        return f"{self.secret}/versions/{self.number}"
+
+
 def secrets_of(deployment: Deployment, names: Names) -> tuple[Secret, ...]:
     """Every secret that any spec could want of this deployment, wanted or not."""
     return (
         Secret(names.database_secret, "database", "MLFLOW_DB_PASSWORD", migrates=True),
         Secret(names.login_secret, "auth.mode", "FRONT_PASSWORD", wanted=deployment.auth.mode == "basic"),
+        Secret(names.webhook_secret, "server.webhooks", WEBHOOK_KEY, wanted=deployment.server.webhooks),
+        Secret(names.gateway_secret, "server.gateway", GATEWAY_KEY, wanted=deployment.server.gateway),
     )
 
 
 def wanted_secrets(deployment: Deployment, names: Names) -> tuple[Secret, ...]:
     """Those that *deployment* wants."""
     return tuple(secret for secret in secrets_of(deployment, names) if secret.wanted)
+
+
+def references_of(deployment: Deployment) -> tuple[Reference, ...]:
+    """Every version of somebody else's secret that the server is given."""
+    server = deployment.server
+    return (
+        *(
+            _reference(deployment, written, f"server.secrets.{variable}", variable=variable)
+            for variable, written in server.secrets.items()
+        ),
+        *(
+            _reference(deployment, written, f"server.secret_files.{path}", path=path)
+            for path, written in server.secret_files.items()
+        ),
+    )
+
+
+def _reference(
+    deployment: Deployment, written: str, key: str, *, variable: str = "", path: str = ""
+) -> Reference:
+    """*written* is SECRET:NUMBER of the deployment's project, or a version's full name."""
+    if "/" in written:
+        secret, _, number = written.rpartition("/versions/")
+    else:
+        name, _, number = written.partition(":")
+        secret = f"projects/{deployment.project}/secrets/{name}"
+    return Reference(secret, number, key, variable, path)

@@ -6,6 +6,7 @@ so they hold for any source of one; where a key stands is found afterwards.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 
 from reconciler.server import reserved, versions
@@ -15,6 +16,8 @@ from reconciler.spec.deployment import Deployment
 from reconciler.spec.finding import Problem
 from reconciler.spec.members import complaint
 from reconciler.spec.regions import REGIONS, nearest
+
+MLFLOW_PACKAGES = frozenset({"mlflow", "mlflow-skinny", "mlflow-tracing"})
 
 Rule = Callable[[Deployment], Iterator[Problem]]
 
@@ -107,6 +110,37 @@ def environment_is_free(deployment: Deployment) -> Iterator[Problem]:
             )
 
 
+def secrets_are_free(deployment: Deployment) -> Iterator[Problem]:
+    """No secret takes the place of what is derived, nor two of them the same place."""
+    server = deployment.server
+    for name in server.secrets:
+        key = f"server.secrets.{name}"
+        if why := reserved.objection(name):
+            yield Problem((key,), why, ("choose another name", "remove it"))
+        elif name in server.env:
+            message = "is in server.env as well, and a variable has one value"
+            yield Problem((key, f"server.env.{name}"), message, ("remove one of the two",))
+    folders: dict[str, str] = {}
+    for path in server.secret_files:
+        folder = path.rpartition("/")[0]
+        if first := folders.setdefault(folder, path) != path and folders[folder]:
+            message = f"is in the folder of {first}, and Cloud Run mounts one secret in a folder"
+            yield Problem((f"server.secret_files.{path}",), message, ("choose another folder",))
+
+
+def packages_differ(deployment: Deployment) -> Iterator[Problem]:
+    """A package is asked for in one version, and MLflow's own is the business of another key."""
+    seen: dict[str, str] = {}
+    for position, package in enumerate(deployment.server.pip):
+        name = re.split(r"[\[=]", package)[0].lower().replace("_", "-").replace(".", "-")
+        key = f"server.pip.{position}"
+        if name in MLFLOW_PACKAGES:
+            yield Problem((key,), f"{name} has a key of its own", ("set server.version", "remove it"))
+        elif name in seen:
+            yield Problem((key,), f"asks for {name} again, after {seen[name]}", ("keep one of the two",))
+        seen.setdefault(name, package)
+
+
 def labels_are_free(deployment: Deployment) -> Iterator[Problem]:
     """The two labels that mark a resource as ours are not the user's."""
     for own in (MANAGED_BY[0], DEPLOYMENT_LABEL):
@@ -138,6 +172,8 @@ RULES: tuple[Rule, ...] = (
     region_is_known,
     version_is_known,
     environment_is_free,
+    secrets_are_free,
+    packages_differ,
     labels_are_free,
     job_runner_keeps_running,
     *rules_capacity.RULES,

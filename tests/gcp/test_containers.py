@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.gcp.containers import ENV, PORTS, SOCKETS, flattened, write
+from reconciler.gcp.containers import ENV, FILES, PORTS, SOCKETS, flattened, write
 
 IDS = ("acme-ml", "123456789012")
 NAMES = st.text("ABCDEF_", min_size=1, max_size=6)
@@ -37,6 +37,10 @@ BODIES = st.fixed_dictionaries(
     },
 )
 ENVIRONMENTS = st.dictionaries(NAMES.map(ENV.__add__), VALUES, max_size=5)
+MOUNTED = st.dictionaries(
+    st.sampled_from([f"{FILES}/secrets/a/x.pem", f"{FILES}/secrets/b_c/y", f"{FILES}/secrets/d/z.txt"]),
+    SECRETS,
+)
 
 
 def _template(*env: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -47,10 +51,12 @@ def _secret(name: str, secret: str, version: str = "1") -> dict[str, Any]:
     return {"name": name, "valueSource": {"secretKeyRef": {"secret": secret, "version": version}}}
 
 
-@given(BODIES, ENVIRONMENTS)
-def test_what_is_written_is_what_is_read(body: dict[str, Any], environment: dict[str, str]) -> None:
+@given(BODIES, ENVIRONMENTS, MOUNTED)
+def test_what_is_written_is_what_is_read(
+    body: dict[str, Any], environment: dict[str, str], files: dict[str, str]
+) -> None:
     """Every field that a spec can set is observed as it was set: no permadiff."""
-    wanted = {**body, **environment}
+    wanted = {**body, **environment, **files}
     template: dict[str, Any] = {}
     write(template, wanted, wanted)
     found = flattened(template, IDS)
@@ -156,3 +162,33 @@ def test_an_empty_template_has_empty_fields(template: dict[str, Any]) -> None:
 def test_a_variable_without_a_value_is_empty() -> None:
     """Google leaves an empty string out."""
     assert flattened(_template({"name": "A"}), IDS)[f"{ENV}A"] == ""
+
+
+def test_a_file_that_is_no_longer_wanted_goes_and_others_volumes_stay() -> None:
+    """The sockets' volume and somebody else's are as they were; the version of the other file changes in place."""
+    template: dict[str, Any] = {"volumes": [{"name": "scratch", "emptyDir": {}}], "containers": [{"volumeMounts": [
+        {"name": "scratch", "mountPath": "/scratch"}]}]}  # fmt: skip
+    first = {
+        SOCKETS: ["p:r:a"],
+        f"{FILES}/secrets/a/x": "projects/acme-ml/secrets/s/versions/1",
+        f"{FILES}/secrets/b/y": "projects/acme-ml/secrets/s/versions/1",
+    }
+    write(template, first, first)
+    second = {f"{FILES}/secrets/a/x": "projects/acme-ml/secrets/s/versions/2", f"{FILES}/secrets/b/y": None}
+    write(template, second, second)
+    found = {
+        key: value for key, value in flattened(template, IDS).items() if key.startswith((FILES, SOCKETS))
+    }
+    assert found == {
+        SOCKETS: ["p:r:a"],
+        f"{FILES}/secrets/a/x": "projects/acme-ml/secrets/s/versions/2",
+    }
+    assert {"name": "scratch", "emptyDir": {}} in template["volumes"]
+    assert len(template["volumes"]) == len(template["containers"][0]["volumeMounts"]) == 3
+
+
+def test_a_secrets_volume_without_items_shows_the_newest_version() -> None:
+    """As Cloud Run mounts it where somebody made it by hand."""
+    template = _template(volumes=[{"name": "v", "secret": {"secret": "projects/123456789012/secrets/s"}}])
+    template["containers"][0]["volumeMounts"] = [{"name": "v", "mountPath": "/secrets/a"}]
+    assert flattened(template, IDS)[f"{FILES}/secrets/a/s"] == "projects/acme-ml/secrets/s/versions/latest"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.server.build_context import archive, read
+from reconciler.server.build_context import archive, read, unpack
 from reconciler.spec.files import image_folder
 
 
@@ -97,6 +97,21 @@ def test_mlflows_pins_follow_the_spec(folder: Path) -> None:
     assert requirements.content.decode() == (
         "mlflow==3.17.2 \\\n    --hash=x\nmlflow-skinny==3.17.2\nclick==8.1\n"
     )
+
+
+def test_packages_of_the_spec_are_added(folder: Path) -> None:
+    """Below what the file says, in their order; each set of them is an image of its own."""
+    (folder / "packages.txt").write_text("# added\n")
+    plain, more = read(folder, "3.17.2"), read(folder, "3.17.2", ["a==1", "b[c]==2"])
+    (packages,) = [f for f in more.files if f.path == "packages.txt"]
+    assert packages.content == b"# added\na==1\nb[c]==2\n"
+    assert plain.tag != more.tag
+
+
+def test_a_context_can_be_unpacked(folder: Path, tmp_path: Path) -> None:
+    """The files, as the archive has them."""
+    unpack(read(folder, "3.17.2"), tmp_path / "out")
+    assert read(tmp_path / "out", "3.17.2") == read(folder, "3.17.2")
 
 
 def test_an_archive_holds_the_files(folder: Path) -> None:

@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from reconciler.sandbox.errors import SandboxError
@@ -60,6 +61,7 @@ def provide(steps: Sequence[PipStep], log: Log) -> Path:
 
     It is built under another name and renamed when complete, so that what has the right name is complete.
     """
+    steps = [step for step in steps if not _adds_nothing(step)]
     top = cache_folder() / "environments"
     top.mkdir(parents=True, exist_ok=True)
     wanted = top / key(steps)
@@ -73,7 +75,15 @@ def provide(steps: Sequence[PipStep], log: Log) -> Path:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(mode=0o700)
         try:
-            _build(partial, steps, log)
+            if len(steps) > 1:
+                # As layers of an image are shared, so is what the steps before the last one installed.
+                below = provide(steps[:-1], log)
+                shutil.copytree(below, partial, symlinks=True, dirs_exist_ok=True)
+                _readdress(partial, below, partial)
+            else:
+                _make(partial)
+            for step in steps[-1:]:
+                _install(_pip(partial), step, log)
             _settle(partial, wanted)
             partial.rename(wanted)
         finally:
@@ -97,9 +107,24 @@ def _only_one(lock: Path) -> Generator[None]:
         yield
 
 
-def _build(folder: Path, steps: Sequence[PipStep], log: Log) -> None:
-    own_pip = importlib.util.find_spec("pip") is not None
-    options = ["--without-pip"] if own_pip else []
+def _adds_nothing(step: PipStep) -> bool:
+    """Whether it names nothing but files, and those only constrain or are empty but for comments."""
+    asked = [
+        argument
+        for before, argument in pairwise(("", *step.arguments))
+        if before in ("-r", "--requirement")
+        or not (argument.startswith("-") or before in ("-c", "--constraint"))
+    ]
+    texts = [step.files.get(argument, argument) for argument in asked]
+    return not any(line.partition("#")[0].strip() for text in texts for line in text.splitlines())
+
+
+def _own_pip() -> bool:
+    return importlib.util.find_spec("pip") is not None
+
+
+def _make(folder: Path) -> None:
+    options = ["--without-pip"] if _own_pip() else []
     made = subprocess.run(
         [sys.executable, "-m", "venv", *options, str(folder)], capture_output=True, text=True, check=False
     )
@@ -107,10 +132,11 @@ def _build(folder: Path, steps: Sequence[PipStep], log: Log) -> None:
         raise SandboxError(
             f"A Python environment cannot be made: {(made.stdout + made.stderr).strip()[-800:]}"
         )
-    python = folder / "bin" / "python"
-    pip = [sys.executable, "-m", "pip", "--python", str(python)] if own_pip else [str(python), "-m", "pip"]
-    for step in steps:
-        _install(pip, step, log)
+
+
+def _pip(folder: Path) -> list[str]:
+    python = str(folder / "bin" / "python")
+    return [sys.executable, "-m", "pip", "--python", python] if _own_pip() else [python, "-m", "pip"]
 
 
 def _install(pip: list[str], step: PipStep, log: Log) -> None:
@@ -141,15 +167,19 @@ def _install(pip: list[str], step: PipStep, log: Log) -> None:
             raise InstallError("; ".join([text, *filter(None, said)]))
 
 
-def _settle(partial: Path, wanted: Path) -> None:
-    """Write the final place into scripts, and compile: without that MLflow starts twice as slowly."""
-    before, after = os.fsencode(partial), os.fsencode(wanted)
-    for script in (partial / "bin").iterdir():
+def _readdress(folder: Path, before: Path, after: Path) -> None:
+    """Let the scripts of the environment in *folder* say *after* where they say *before*."""
+    for script in (folder / "bin").iterdir():
         if script.is_symlink() or not script.is_file():
             continue
         content = script.read_bytes()
-        if before in content and b"\0" not in content[:1024]:
-            script.write_bytes(content.replace(before, after))
+        if os.fsencode(before) in content and b"\0" not in content[:1024]:
+            script.write_bytes(content.replace(os.fsencode(before), os.fsencode(after)))
+
+
+def _settle(partial: Path, wanted: Path) -> None:
+    """Write the final place into scripts, and compile: without that MLflow starts twice as slowly."""
+    _readdress(partial, partial, wanted)
     compile_all = [
         "-m",
         "compileall",

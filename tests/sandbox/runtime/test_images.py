@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.sandbox.runtime import environments, images
+from reconciler.sandbox.runtime.environments import PipStep
 from reconciler.sandbox.runtime.images import BuildError
 
 SIMPLE = """FROM --platform=linux/amd64 python:3-slim
@@ -108,6 +109,30 @@ def test_pip_really_installs_into_an_environment_of_the_image(top: Path) -> None
     assert list(environment.glob("lib/python3*/site-packages/__pycache__/tiny.*.pyc"))
     script = (environment / "bin" / "tiny").read_text()
     assert script.startswith(f"#!{environment}/bin/python")
+
+
+def test_a_second_pip_step_begins_with_what_the_first_installed(
+    top: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As layers of an image do; the first stays as it is, scripts say their own place, empty lists make no layer."""
+    monkeypatch.setenv("MLFLOW_RECONCILE_CACHE", str(top / "cache"))
+    for name in ("tiny", "small"):
+        wheel = top / "context" / f"{name}-1.0-py3-none-any.whl"
+        wheel.parent.mkdir(exist_ok=True)
+        _make_wheel(wheel)
+    log: list[str] = []
+    first = PipStep(("--no-index", str(top / "context" / "tiny-1.0-py3-none-any.whl")), {})
+    empty = PipStep(
+        ("-c", "limits.txt", "-r", "none.txt"), {"none.txt": "# none\n", "limits.txt": "six==1\n"}
+    )
+    second = PipStep(("--no-index", str(top / "context" / "small-1.0-py3-none-any.whl")), {})
+    below = environments.provide([first, empty], log.append)
+    assert below == environments.provide([first], log.append)
+    above = environments.provide([first, empty, second], log.append)
+    assert above != below
+    assert {"tiny.py", "small.py"} <= {path.name for path in above.glob("lib/python3*/site-packages/*.py")}
+    assert not list(below.glob("lib/python3*/site-packages/small.py"))
+    assert (above / "bin" / "tiny").read_text().startswith(f"#!{above}/bin/python")
 
 
 @pytest.mark.parametrize(("base", "brought"), [("python:3.11-slim", True), ("python:3.13-slim", False)])
@@ -225,14 +250,16 @@ def _archive(top: Path, *entries: tarfile.TarInfo) -> Path:
 
 
 def _make_wheel(path: Path) -> None:
+    """A wheel with one module and one script, all named like the file."""
     import zipfile
 
-    info = "tiny-1.0.dist-info"
+    name = path.name.partition("-")[0]
+    info = f"{name}-1.0.dist-info"
     with zipfile.ZipFile(path, "w") as wheel:
-        wheel.writestr("tiny.py", "def main():\n    print('tiny')\n")
-        wheel.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n")
+        wheel.writestr(f"{name}.py", f"def main():\n    print('{name}')\n")
+        wheel.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
         wheel.writestr(
             f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: x\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
         )
-        wheel.writestr(f"{info}/entry_points.txt", "[console_scripts]\ntiny = tiny:main\n")
+        wheel.writestr(f"{info}/entry_points.txt", f"[console_scripts]\n{name} = {name}:main\n")
         wheel.writestr(f"{info}/RECORD", "")
