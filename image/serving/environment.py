@@ -52,6 +52,19 @@ class Settings:
     jobs: bool
 
 
+@dataclass(frozen=True)
+class Retention:
+    """What `retain` needs; ages in days."""
+
+    database: Database
+    artifacts: str
+    """`gs://BUCKET[/FOLDER]`, or `file:///FOLDER` outside Cloud Run: where the server keeps what it is sent."""
+    after_days: int
+    restorable_days: int
+    keep_tag: str
+    dry_run: bool
+
+
 def read_database(environ: Mapping[str, str]) -> Database:
     """What `migrate` needs. Raises BadEnvironment with every finding."""
     findings: list[str] = []
@@ -59,6 +72,22 @@ def read_database(environ: Mapping[str, str]) -> Database:
     if findings:
         raise BadEnvironment(findings)
     return database
+
+
+def read_retention(environ: Mapping[str, str]) -> Retention:
+    """What `retain` needs. Raises BadEnvironment with every finding."""
+    findings: list[str] = []
+    retention = Retention(
+        database=_database(environ, findings),
+        artifacts=_artifacts(environ, findings).rstrip("/"),
+        after_days=_number(environ, "RETAIN_AFTER_DAYS", 0, 36500, findings),
+        restorable_days=_number(environ, "RETAIN_RESTORABLE_DAYS", 0, 36500, findings, least=0),
+        keep_tag=_text(environ, "RETAIN_KEEP_TAG", "the tag that keeps a run or an experiment", findings),
+        dry_run=_flag(environ, "RETAIN_DRY_RUN", findings),
+    )
+    if findings:
+        raise BadEnvironment(findings)
+    return retention
 
 
 def read(environ: Mapping[str, str]) -> Settings:
@@ -104,11 +133,13 @@ def _text(environ: Mapping[str, str], name: str, meaning: str, findings: list[st
     return value
 
 
-def _number(environ: Mapping[str, str], name: str, default: int, most: int, findings: list[str]) -> int:
+def _number(
+    environ: Mapping[str, str], name: str, default: int, most: int, findings: list[str], least: int = 1
+) -> int:
     value = environ.get(name) or str(default)
-    if value.isascii() and value.isdigit() and 1 <= int(value) <= most:
+    if value.isascii() and value.isdigit() and least <= int(value) <= most:
         return int(value)
-    findings.append(f"{name} is {value!r}: a whole number from 1 to {most} is needed")
+    findings.append(f"{name} is {value!r}: a whole number from {least} to {most} is needed")
     return default
 
 

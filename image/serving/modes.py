@@ -7,7 +7,7 @@ from pathlib import Path
 from . import environment
 from .environment import BadEnvironment
 
-USAGE = "usage: entrypoint [serve | migrate]"
+USAGE = "usage: entrypoint [serve | migrate | retain]"
 
 
 def run(entrypoint: str, words: list[str]) -> int:
@@ -22,6 +22,10 @@ def run(entrypoint: str, words: list[str]) -> int:
             from . import migrate
 
             return migrate.run(environment.read_database(os.environ))
+        if mode == "retain":
+            from . import retain
+
+            return retain.run(environment.read_retention(os.environ))
         if mode in (".mlflow", ".jobs", ".ready"):
             return _part(mode, Path(entrypoint))
     except BadEnvironment as bad:
