@@ -1,7 +1,10 @@
 """The headers that the front door changes on the way in and out, as Google's front end does."""
 
+import base64
+import binascii
+import json
 import secrets
-from typing import Final
+from typing import Any, Final
 
 from reconciler.sandbox.runtime.upstream import Received
 from reconciler.sandbox.world import Visit
@@ -19,6 +22,7 @@ _HOP: Final = frozenset(
         "expect",
     )
 )
+_GOOGLE: Final = ("https://accounts.google.com", "accounts.google.com")
 _RESET_BY_GOOGLE: Final = frozenset(
     ("host", "content-length", "x-forwarded-proto", "forwarded", "x-serverless-authorization")
 )
@@ -54,11 +58,24 @@ def inward(visit: Visit, host: str, length: int | None) -> list[tuple[str, str]]
 
 
 def _unsigned(value: str) -> str:
-    """An ID token's signature is not passed on, so that the container cannot use the token as its own."""
+    """The signature of Google's ID tokens is not passed on, so that the container cannot use the token as its own.
+
+    A token of somebody else's, for the container itself to check, is.
+    """
     kind, _, token = value.partition(" ")
-    if kind.lower() != "bearer" or token.count(".") != 2:
+    if kind.lower() != "bearer" or token.count(".") != 2 or _issuer(token) not in _GOOGLE:
         return value
     return f"{kind} {token.rpartition('.')[0]}.SIGNATURE_REMOVED_BY_GOOGLE"
+
+
+def _issuer(token: str) -> str:
+    """Whom a token says that it comes from, unchecked; "" where it is no token."""
+    payload = token.split(".")[1]
+    try:
+        claims: Any = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        return str(claims["iss"])
+    except (binascii.Error, ValueError, LookupError, TypeError):
+        return ""
 
 
 def _local_address(visit: Visit) -> str:

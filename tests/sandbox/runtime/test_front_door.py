@@ -1,5 +1,6 @@
 """What stands in front of a service, with a real nginx behind it that speaks h2c and HTTP/1.1."""
 
+import base64
 import contextlib
 import http.server
 import json
@@ -211,10 +212,20 @@ def test_the_containers_own_login_travels_beside_the_token(door: Door) -> None:
 
 
 def test_a_container_never_gets_a_token_it_could_use(door: Door) -> None:
-    """The signature is taken off on public services, too."""
+    """The signature of Google's tokens is taken off on public services, too."""
     door.open()
-    answered = door.ask(Authorization="Bearer a.b.signature")
-    assert _headers(answered)["authorization"] == "Bearer a.b.SIGNATURE_REMOVED_BY_GOOGLE"
+    token = door.world.identities.mint_id_token("ada@example.com", f"https://{HOST}")
+    answered = door.ask(Authorization=f"Bearer {token}")
+    unsigned = f"Bearer {token.rpartition('.')[0]}.SIGNATURE_REMOVED_BY_GOOGLE"
+    assert _headers(answered)["authorization"] == unsigned
+
+
+def test_a_container_checks_other_peoples_tokens_itself(door: Door) -> None:
+    """On a public service the token of another issuer arrives whole: containers there check logins of their own."""
+    door.open()
+    claims = base64.urlsafe_b64encode(b'{"iss": "https://login.acme.example"}').decode().rstrip("=")
+    for token in (f"a.{claims}.signature", "a.b.signature"):
+        assert _headers(door.ask(Authorization=f"Bearer {token}"))["authorization"] == f"Bearer {token}"
 
 
 def test_a_container_sees_the_services_own_address(door: Door) -> None:
