@@ -68,6 +68,17 @@ ASKED: Final[Mapping[str, Asked]] = {
         ("iam.serviceAccounts.delete",),
     ),
     "cloudresourcemanager.project_iam": _policy("resourcemanager.projects"),
+    "cloudkms.key_iam": Asked(
+        ("cloudkms.cryptoKeys.getIamPolicy",),
+        *(
+            (
+                "cloudkms.cryptoKeys.setIamPolicy",
+                "resourcemanager.projects.get",
+                "serviceusage.services.enable",
+            ),
+        )
+        * 2,
+    ),
     "storage.bucket": Asked(
         ("storage.buckets.get",),
         ("storage.buckets.create",),

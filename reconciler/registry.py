@@ -9,6 +9,7 @@ from reconciler.kind import Kind
 from reconciler.resources.artifactregistry_image import Image
 from reconciler.resources.artifactregistry_repository import Repository
 from reconciler.resources.artifactregistry_repository_iam import REPOSITORY_IAM
+from reconciler.resources.cloudkms_key_iam import KEY_IAM
 from reconciler.resources.cloudresourcemanager_project_iam import PROJECT_IAM
 from reconciler.resources.iam_service_account import ServiceAccount
 from reconciler.resources.run_job import Job
@@ -29,6 +30,7 @@ KINDS: Final[tuple[Kind, ...]] = (
     EnabledServices(),
     ServiceAccount(),
     PROJECT_IAM,
+    KEY_IAM,
     Bucket(),
     BUCKET_IAM,
     Repository(),

@@ -29,6 +29,7 @@ READER: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
         "roles/iam.securityReviewer",
         (
             "artifactregistry.repositories.getIamPolicy",
+            "cloudkms.cryptoKeys.getIamPolicy",
             "resourcemanager.projects.getIamPolicy",
             "secretmanager.*.list",
             "secretmanager.secrets.getIamPolicy",
@@ -50,8 +51,13 @@ DEPLOYER: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ("roles/run.admin", ("run.*",)),
 )
 """What it takes to apply and to destroy. docs/permissions.md has both lists, and how they were found."""
+WITH_OPTIONS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (("roles/cloudkms.admin", ("cloudkms.*",)),)
+"""What applying takes beside that where a spec turns an option on; docs/permissions.md says which."""
+_APIS: Final = (
+    "artifactregistry|cloudbuild|cloudkms|cloudsql|iam|resourcemanager|run|secretmanager|serviceusage|storage"
+)
 _PERMISSION: Final = re.compile(
-    r"(?<![\w.@-])((?:artifactregistry|cloudbuild|cloudsql|iam|resourcemanager|run|secretmanager|serviceusage|storage)"
+    rf"(?<![\w.@-])((?:{_APIS})"
     r"\.(?!googleapis\.)[A-Za-z]+\.[A-Za-z]+)\b"
 )
 _SPELT: Final = {"iam.serviceaccounts.actAs": "iam.serviceAccounts.actAs"}
@@ -79,7 +85,7 @@ def lacking(message: str, metadata: Mapping[str, str], address: str) -> tuple[st
 
 def role_for(permission: str, *, changing: bool) -> str:
     """The role to ask for, the reader's where that is enough and nothing is being changed; "" where none is known."""
-    books = (DEPLOYER,) if changing else (READER, DEPLOYER)
+    books = (DEPLOYER, WITH_OPTIONS) if changing else (READER, DEPLOYER, WITH_OPTIONS)
     for role, patterns in (entry for book in books for entry in book):
         if any(fnmatchcase(permission, pattern) for pattern in patterns):
             return role

@@ -25,7 +25,9 @@ NEEDED = (
 )
 """The APIs that every deployment needs."""
 SCHEDULER: Final = "cloudscheduler.googleapis.com"
+KMS: Final = "cloudkms.googleapis.com"
 OPTIONAL: Final[Mapping[str, Callable[[Deployment], bool]]] = {
+    KMS: lambda deployment: bool(deployment.artifacts.kms_key or deployment.database.kms_key),
     SCHEDULER: lambda deployment: deployment.lifecycle.retention.delete_runs_after_days > 0,
 }
 """The APIs that only some deployments need, and which those are."""

@@ -10,6 +10,7 @@ from reconciler import errors
 from reconciler.gcp import fields as flat
 from reconciler.gcp.cloud import Cloud
 from reconciler.model import Body, Desired, Json, Observed, Ref
+from reconciler.resources import cloudkms_key_iam
 from reconciler.server.naming import Names, labels_of, mark_of
 from reconciler.spec.deployment import Deployment, Lifecycle
 
@@ -83,12 +84,14 @@ def ref(bucket: str) -> Ref:
 
 
 def _artifacts(deployment: Deployment, names: Names) -> Desired:
-    lifecycle = deployment.lifecycle
+    lifecycle, artifacts = deployment.lifecycle, deployment.artifacts
     at = deployment.origin
     return Desired(
         ref(names.bucket),
         {
-            "location": deployment.region.upper(),
+            "location": (artifacts.location or deployment.region).upper(),
+            "storageClass": artifacts.storage_class.upper(),
+            "encryption.defaultKmsKeyName": artifacts.kms_key or None,
             "iamConfiguration.uniformBucketLevelAccess": True,
             "iamConfiguration.publicAccessPrevention": "enforced",
             "versioning": lifecycle.versioning,
@@ -96,16 +99,23 @@ def _artifacts(deployment: Deployment, names: Names) -> Desired:
             "lifecycle": cast("Json", _rules(lifecycle)),
             **flat.prefixed("labels", labels_of(deployment)),
         },
+        needs=(cloudkms_key_iam.ref(artifacts.kms_key),) if artifacts.kms_key else (),
         fixed=frozenset({"location"}),
         holds_data=True,
         effects={
+            "storageClass": "for new artifacts; those that are there keep their class",
+            "encryption.defaultKmsKeyName": (
+                "for new artifacts; those that are there stay under the key that they were written with"
+            ),
             "lifecycle": "applies to objects that are there already, within a day",
             "softDeletePolicy.retentionDurationSeconds": "how long deleted objects can be brought back",
         },
         mark=mark_of(deployment),
         origins={
             "": at("artifacts"),
-            "location": at("region"),
+            "location": at("artifacts.location" if artifacts.location else "region"),
+            "storageClass": at("artifacts.storage_class"),
+            "encryption.defaultKmsKeyName": at("artifacts.kms_key"),
             "lifecycle": at("lifecycle"),
             "versioning": at("lifecycle.versioning"),
             "softDeletePolicy.retentionDurationSeconds": at("lifecycle.soft_delete_days"),
@@ -181,6 +191,8 @@ def _body(bucket: Any) -> dict[str, Json]:
     configuration = bucket.iam_configuration
     return {
         "location": str(bucket.location or ""),
+        "storageClass": str(bucket.storage_class or ""),
+        "encryption.defaultKmsKeyName": bucket.default_kms_key_name or None,
         "iamConfiguration.uniformBucketLevelAccess": bool(configuration.uniform_bucket_level_access_enabled),
         "iamConfiguration.publicAccessPrevention": str(configuration.public_access_prevention or "inherited"),
         "versioning": bool(bucket.versioning_enabled),
@@ -233,6 +245,10 @@ def _set(bucket: Any, body: Body, fields: Iterable[str]) -> None:
     for field in fields:
         value: Any = body[field]
         match field:
+            case "storageClass":
+                bucket.storage_class = value
+            case "encryption.defaultKmsKeyName":
+                bucket.default_kms_key_name = value
             case "iamConfiguration.uniformBucketLevelAccess":
                 bucket.iam_configuration.uniform_bucket_level_access_enabled = value
             case "iamConfiguration.publicAccessPrevention":

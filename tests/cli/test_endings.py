@@ -17,7 +17,7 @@ import pytest
 
 from reconciler import errors, pipeline
 from reconciler.errors import Exit, ReconcileError
-from reconciler.resources.serviceusage_services import NEEDED
+from reconciler.resources.serviceusage_services import NEEDED, OPTIONAL
 from tests.cli.conftest import Cli, World
 
 ENDPOINT = "MLFLOW_RECONCILE_ENDPOINT"
@@ -65,7 +65,9 @@ class _HangingCloud(BaseHTTPRequestHandler):
             self.reached.set()
             self.over.wait(30)
             return
-        states = [{"name": f"projects/123/services/{name}", "state": "ENABLED"} for name in NEEDED]
+        states = [
+            {"name": f"projects/123/services/{name}", "state": "ENABLED"} for name in (*NEEDED, *OPTIONAL)
+        ]
         body = json.dumps({"services": states}).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")

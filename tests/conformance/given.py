@@ -23,8 +23,8 @@ from tests.conformance.placeholders import Bindings
 from tests.conformance.recordings import Row, fields_of
 
 APIS: Final = (
-    "cloudresourcemanager", "compute", "iam", "monitoring", "run", "secretmanager", "servicenetworking", "sqladmin",
-    "storage", "vpcaccess",
+    "cloudkms", "cloudresourcemanager", "compute", "iam", "monitoring", "run", "secretmanager", "servicenetworking",
+    "sqladmin", "storage", "vpcaccess",
 )  # fmt: skip
 
 USED_BY: Final = re.compile(r"is already being used by '([^']+)'")
@@ -147,6 +147,7 @@ class Givens:
             if f"addresses/{name}" not in "".join(self.written):
                 states.need_range(self, fields["network"], name)
         states.need_connection(self, fields)
+        states.need_key(self, fields_of(fields.get("diskEncryptionConfiguration")))
         if index >= 0 and "iam.gserviceaccount.com" in str(fields):
             states.accounts(self, json.dumps(fields))
 

@@ -96,6 +96,20 @@ def _channel(host: str, match: re.Match[str], shown: Shown) -> Making:
     return Making(host, match["collection"], shown or given)
 
 
+def _ring(host: str, match: re.Match[str], shown: Shown) -> Making:
+    del shown
+    return Making(host, match["collection"], {}, {"keyRingId": match["name"]})
+
+
+def _key(host: str, match: re.Match[str], shown: Shown) -> Making:
+    del shown
+    return Making(host, match["collection"], {"purpose": "ENCRYPT_DECRYPT"}, {"cryptoKeyId": match["name"]})
+
+
+_RING: Final = r"(?P<collection>/v1/projects/[^/]+/locations/[^/]+/keyRings)/(?P<name>[^/:?]+)"
+_KEY: Final = (
+    r"(?P<collection>/v1/projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys)/(?P<name>[^/:?]+)"
+)
 _COMPUTE: Final = r"(?P<collection>/compute/v1/projects/[^/]+"
 RECIPES: Final[Sequence[tuple[str, str, Recipe]]] = (
     ("compute", _COMPUTE + r"/global/networks)/(?P<name>[^/?]+)", _network),
@@ -105,6 +119,8 @@ RECIPES: Final[Sequence[tuple[str, str, Recipe]]] = (
     ("sqladmin", r"(?P<collection>/sql/\w+/projects/[^/]+/instances)/(?P<name>[^/?]+)", _instance),
     ("iam", r"(?P<collection>/v1/projects/[^/]+/serviceAccounts)/(?P<name>[^/:?]+)", _account),
     ("run", r"(?P<collection>/v2/projects/[^/]+/locations/[^/]+/jobs)/(?P<name>[^/:?]+)", _job),
+    ("cloudkms", _RING, _ring),
+    ("cloudkms", _KEY, _key),
     ("secretmanager", r"(?P<collection>/v1/projects/[^/]+/secrets)/(?P<name>[^/:?]+)", _secret),
     ("secretmanager", r"(?P<secret>/v1/projects/[^/]+/secrets/[^/]+)/versions/(?P<name>[^/:?]+)", _version),
     ("storage", r"(?P<collection>/storage/v1/b)/(?P<name>[^/?]+)", _bucket),

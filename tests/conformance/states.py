@@ -90,6 +90,20 @@ def accounts(maker: Maker, text: str) -> None:
         maker.need("iam.googleapis.com", f"/v1/projects/{project}/serviceAccounts/{email}")
 
 
+def need_key(maker: Maker, encryption: Mapping[str, Any]) -> None:
+    """Let Cloud SQL's agent use the key of an instance; whoever recorded one had done that."""
+    key = str(encryption.get("kmsKeyName", ""))
+    if not key or not maker.first(f"key {key}"):
+        return
+    host = "cloudkms.googleapis.com"
+    maker.need(host, f"/v1/{key}")
+    service = f"/v1beta1/projects/{maker.project}/services/sqladmin.googleapis.com"
+    maker.ask("POST", "serviceusage.googleapis.com", f"{service}:generateServiceIdentity", {})
+    member = f"serviceAccount:service-{maker.number}@gcp-sa-cloud-sql.iam.gserviceaccount.com"
+    binding = {"role": "roles/cloudkms.cryptoKeyEncrypterDecrypter", "members": [member]}
+    maker.ask("POST", host, f"/v1/{key}:setIamPolicy", {"policy": {"bindings": [binding]}})
+
+
 def _agent(maker: Maker, email: str, number: str) -> None:
     """Ask for the agents of services, as a client would before it names them."""
     for service in owners_of(email):

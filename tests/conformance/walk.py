@@ -23,11 +23,14 @@ lifecycle: {delete_noncurrent_after_days: 9}
 
 
 ELSEWHERE: Final[Mapping[str, str]] = {
+    "cloudkms.v1 projects.locations.keyRings.cryptoKeys.getIamPolicy": "only where the spec names a key",
+    "cloudkms.v1 projects.locations.keyRings.cryptoKeys.setIamPolicy": "only where the spec names a key",
     "iam.v1 projects.serviceAccounts.enable": "only where somebody has disabled the account",
     "iam.v1 projects.serviceAccounts.patch": "only where the account was there before, with another display name",
     "iam.v1 projects.serviceAccounts.testIamPermissions": "only for a caller who lacks a permission on the project",
     "secretmanager.v1 projects.secrets.testIamPermissions": "only for a caller who lacks a permission on the project",
     "secretmanager.v1 projects.secrets.versions.enable": "only where somebody has disabled the version",
+    "serviceusage.v1beta1 services.generateServiceIdentity": "only where the database lies under a key",
     "sqladmin.v1 backupRuns.insert": "only before a newer MLflow migrates a database that holds data",
     "sqladmin.v1 users.update": "only where the user was there before, with another password",
 }

@@ -9,8 +9,6 @@ import pytest
 from tests.sandbox.calls import Cloud
 from tests.sandbox.gcs import made, refusal
 
-KEY = "projects/p/locations/us/keyRings/r/cryptoKeys/k"
-
 
 @pytest.mark.parametrize(
     ("sent", "shown"),
@@ -24,7 +22,6 @@ KEY = "projects/p/locations/us/keyRings/r/cryptoKeys/k"
         ({"versioning": {"enabled": False}}, {"versioning": {"enabled": False}}),
         ({"website": {"mainPageSuffix": "index.html"}}, {"website": {"mainPageSuffix": "index.html"}}),
         ({"logging": {"logBucket": "logs"}}, {"logging": {"logBucket": "logs", "logObjectPrefix": "NAME"}}),
-        ({"encryption": {"defaultKmsKeyName": KEY}}, {"encryption": {"defaultKmsKeyName": KEY}}),
         ({"billing": {"requesterPays": True}}, {"billing": {"requesterPays": True}}),
         (
             {"cors": [{"origin": ["*"], "method": ["GET"], "maxAgeSeconds": "60"}]},

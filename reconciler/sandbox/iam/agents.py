@@ -108,7 +108,7 @@ def generate(store: Store, policies: Policies, project_id: str, number: str, ser
 
 def at_work(store: Store, policies: Policies, project_id: str, number: str, service: str) -> str:
     """The member in whose name *service* works in a project; made, with its role, when it has its first work there."""
-    if not _generated(store, project_id, service) and not agent_of(service).at_once:
+    if not generated(store, project_id, service) and not agent_of(service).at_once:
         generate(store, policies, project_id, number, service)
     return f"serviceAccount:{address_of(agent_of(service), number)}"
 
@@ -131,10 +131,11 @@ def owners_of(email: str) -> list[str]:
 
 
 def _made(store: Store, projects: Projects, project_id: str, service: str) -> bool:
-    if _generated(store, project_id, service):
+    if generated(store, project_id, service):
         return True
     return agent_of(service).at_once and projects.enabled(project_id, service)
 
 
-def _generated(store: Store, project_id: str, service: str) -> bool:
+def generated(store: Store, project_id: str, service: str) -> bool:
+    """Whether somebody asked for the agent of *service* in a project, or it had work to do there."""
     return store.get(KIND, f"{project_id}/{service}") is not None

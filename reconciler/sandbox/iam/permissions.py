@@ -25,6 +25,11 @@ artifactregistry repositories.packages.versions > artifactregistry.versions: del
 cloudbuild builds > cloudbuild.builds: approve cancel=update create get list retry=create
 cloudbuild operations > cloudbuild.builds: cancel=update get
 
+# Cloud KMS, "Permissions and roles".
+cloudkms keyRings > cloudkms.keyRings: create get list IAM
+cloudkms keyRings.cryptoKeys > cloudkms.cryptoKeys: create get list patch=update IAM
+cloudkms keyRings.cryptoKeys.cryptoKeyVersions > cloudkms.cryptoKeyVersions: get list
+
 # Resource Manager, "Access control for projects". A list shows what the caller may see, and is never refused.
 cloudresourcemanager projects > resourcemanager.projects: create delete get list= move patch=update search= IAM
 cloudresourcemanager projects > resourcemanager.projects: getAncestry=get undelete update

@@ -19,6 +19,8 @@ _TYPES: Final = {
     "instances": ("sqladmin", "Instance"),
     "services": ("run", "Service"),
     "jobs": ("run", "Job"),
+    "keyRings": ("cloudkms", "KeyRing"),
+    "cryptoKeys": ("cloudkms", "CryptoKey"),
     "projects": ("cloudresourcemanager", "Project"),
 }
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from reconciler.sandbox.errors import ApiError
+from reconciler.sandbox.iam import agents
+from reconciler.sandbox.secrets import kms_keys
 from reconciler.sandbox.services import sqladmin_replicas as replicas
 from reconciler.sandbox.services import sqladmin_settings as rules
 from reconciler.sandbox.services import sqladmin_versions as versions
@@ -18,7 +20,7 @@ from reconciler.sandbox.store import Body
 from reconciler.sandbox.world import Request, World
 
 _NAME: Final = re.compile(r"[a-z](?:[a-z0-9-]*[a-z0-9])?")
-_KEY: Final = re.compile(r"projects/[^/]+/locations/([^/]+)/keyRings/[^/]+/cryptoKeys/[^/]+")
+_AGENT: Final = "sqladmin.googleapis.com"
 
 
 def check_name(project: str, name: str) -> None:
@@ -47,7 +49,7 @@ def resource(world: World, request: Request) -> Body:
     about = About(name, version, f"{region}-c", world.now()[:10])
     sent = {"edition": source["settings"]["edition"]} if source else {}
     made = _record(world, request, about, region, completed({**sent, **body["settings"]}, about))
-    _encrypted(made, body.get("diskEncryptionConfiguration"), region)
+    _encrypted(world, made, body.get("diskEncryptionConfiguration"))
     return {**made, **(replicas.fields(request.project, body) if source else {})}
 
 
@@ -85,12 +87,17 @@ def _record(world: World, request: Request, about: About, region: str, settings:
     return made
 
 
-def _encrypted(made: Body, sent: Mapping[str, Any] | None, region: str) -> None:
+def _encrypted(world: World, made: Body, sent: Mapping[str, Any] | None) -> None:
     if not sent:
         return
-    key = _KEY.fullmatch(str(sent.get("kmsKeyName", "")))
-    if key is None or key.group(1) != region:
-        raise invalid(f"Invalid KMS key ({sent.get('kmsKeyName', '')}) for region ({region}).")
+    key, region, project = str(sent.get("kmsKeyName", "")), made["region"], made["project"]
+    if kms_keys.location_of(key) != region:
+        raise invalid(f"Invalid KMS key ({key}) for region ({region}).")
+    if not agents.generated(world.store, project, _AGENT):
+        # "Troubleshoot CMEK", as quoted in hashicorp/terraform-provider-google.
+        raise invalid("Per-Product Per-Project Service Account is not found.")
+    if not kms_keys.open_to(world, key, project, _AGENT):
+        raise invalid(f"Insufficient permission to use the Cloud KMS key ({key}).")
     made["diskEncryptionConfiguration"] = {**sent, "kind": "sql#diskEncryptionConfiguration"}
     made["diskEncryptionStatus"] = {"kind": "sql#diskEncryptionStatus"}
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from reconciler.sandbox.errors import ApiError
 from reconciler.sandbox.paging import listed
-from reconciler.sandbox.storage import acls, bucket_access, buckets, preconditions, soft_delete
+from reconciler.sandbox.storage import acls, bucket_access, buckets, encryption, preconditions, soft_delete
 from reconciler.sandbox.storage.bucket_access import bucket_of, demand_on_project, may
 from reconciler.sandbox.storage.buckets import BUCKET
 from reconciler.sandbox.storage.folders import FOLDER, MANAGED
@@ -80,6 +80,7 @@ def _insert(world: World, request: Request) -> Mapping[str, Any]:
     body = buckets.made(name, request.body, number, world.clock(), retention=retention)
     body["projectId"] = request.project
     bucket_access.check_constraints(world, body)
+    encryption.check_default(world, {}, body)
     lists = _lists(world, request, body)
     body["defaultObjectAcl"] = lists.get("defaultObjectAcl", acls.canned("default", "projectPrivate", number))
     with world.store.transaction():
@@ -188,6 +189,7 @@ def _changed(world: World, request: Request, make: Callable[[Body], Body]) -> Ma
         fresh = make(old)
         if fresh["iamConfiguration"] != old["iamConfiguration"]:
             bucket_access.check_constraints(world, fresh)
+        encryption.check_default(world, old, fresh)
         lists = _lists(world, request, fresh)
         if "acl" in lists:
             bucket_access.keep_list(world, fresh, lists["acl"])

@@ -7,7 +7,15 @@ from typing import Any, Final
 
 from reconciler.sandbox.services.storage import Function, served
 from reconciler.sandbox.services.storage_objects import shown
-from reconciler.sandbox.storage import blobs, folders, generations, objects, preconditions, uploads
+from reconciler.sandbox.storage import (
+    blobs,
+    encryption,
+    folders,
+    generations,
+    objects,
+    preconditions,
+    uploads,
+)
 from reconciler.sandbox.storage.bucket_access import bucket_of, demand
 from reconciler.sandbox.storage.bucket_settings import invalid
 from reconciler.sandbox.storage.objects import OBJECT
@@ -52,7 +60,7 @@ def _copied(world: World, request: Request) -> Mapping[str, Any]:
     metadata.setdefault("contentType", source.get("contentType", "application/octet-stream"))
     if source.get("componentCount") and not source.get("md5Hash"):
         metadata["componentCount"] = source["componentCount"]
-    metadata.update(uploads.key_version(target, params.get("destinationKmsKeyName")))
+    metadata.update(encryption.key_version(world, target, params.get("destinationKmsKeyName")))
     written = _linked(world, source)
     try:
         body = generations.keep(
@@ -96,7 +104,7 @@ def _compose(world: World, request: Request) -> Mapping[str, Any]:
 
     metadata = objects.given(inner(request.body, "destination"), (*objects.ON_WRITING, "acl"))
     metadata["componentCount"] = sum(source.get("componentCount", 1) for source in sources)
-    metadata.update(uploads.key_version(bucket, request.params.get("kmsKeyName")))
+    metadata.update(encryption.key_version(world, bucket, request.params.get("kmsKeyName")))
     written = blobs.write(world.home, pieces())
     name = request.params["destinationObject"]
     try:

@@ -13,6 +13,7 @@ from reconciler.sandbox.storage import (
     bucket_access,
     buckets,
     downloads,
+    encryption,
     generations,
     objects,
     preconditions,
@@ -76,8 +77,8 @@ def _insert(world: World, request: Request) -> Mapping[str, Any] | Answer:
     name = str(received.params.get("name") or received.metadata.get("name") or "")
     if received.params.get("contentEncoding"):
         metadata["contentEncoding"] = received.params["contentEncoding"]
-    metadata.update(uploads.key_version(bucket, received.params.get("kmsKeyName")))
     try:
+        metadata.update(encryption.key_version(world, bucket, received.params.get("kmsKeyName")))
         body = generations.keep(
             world, received.caller, bucket, name, metadata, received.written, received.params
         )

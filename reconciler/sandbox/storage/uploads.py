@@ -12,7 +12,6 @@ from reconciler.sandbox.errors import ApiError, not_emulated
 from reconciler.sandbox.storage import blobs, resumable
 from reconciler.sandbox.storage.blobs import PIECE, Written
 from reconciler.sandbox.storage.resumable import Finished, Received
-from reconciler.sandbox.store import Body, inner
 from reconciler.sandbox.world import Answer, Request, World
 
 
@@ -45,12 +44,6 @@ def refuse_customer_keys(request: Request) -> None:
         raise not_emulated(
             request.http_method, request.path.partition("?")[0], "customer-supplied encryption keys"
         )
-
-
-def key_version(bucket: Body, wished: str | None) -> dict[str, str]:
-    """The key version under which a new object is said to lie: the wished key's, else the bucket's."""
-    key = wished or inner(bucket, "encryption").get("defaultKmsKeyName")
-    return {"kmsKeyName": f"{key}/cryptoKeyVersions/1"} if key else {}
 
 
 def _checked(request: Request, metadata: dict[str, Any], written: Written) -> Received:

@@ -14,6 +14,7 @@ from reconciler.sandbox.storage import (
     bucket_access,
     buckets,
     downloads,
+    encryption,
     generations,
     objects,
     preconditions,
@@ -61,7 +62,9 @@ def put(world: World, call: Call) -> Answer:
     bucket_access.demand(world, request.caller, "storage.objects.create", bucket)
     uploads.refuse_customer_keys(request)
     metadata = metadata_of(request)
-    metadata.update(uploads.key_version(bucket, request.headers.get("x-goog-encryption-kms-key-name")))
+    metadata.update(
+        encryption.key_version(world, bucket, request.headers.get("x-goog-encryption-kms-key-name"))
+    )
     written = blobs.write(world.home, blobs.stream(call.stream))
     try:
         blobs.check(written, resumable.sums(request, {}))
@@ -88,7 +91,9 @@ def begin(world: World, call: Call) -> Answer:
     bucket_access.demand(world, request.caller, "storage.objects.create", bucket)
     uploads.refuse_customer_keys(request)
     metadata = metadata_of(request)
-    metadata.update(uploads.key_version(bucket, request.headers.get("x-goog-encryption-kms-key-name")))
+    metadata.update(
+        encryption.key_version(world, bucket, request.headers.get("x-goog-encryption-kms-key-name"))
+    )
     length = request.headers.get("x-upload-content-length", "")
     session = resumable.begin(world, request, call.bucket, metadata, length)
     path = request.path.partition("?")[0]

@@ -14,7 +14,15 @@ from typing import Any, Final
 from xml.parsers import expat
 from xml.sax.saxutils import escape
 
-from reconciler.sandbox.storage import blobs, bucket_access, generations, objects, resumable, uploads
+from reconciler.sandbox.storage import (
+    blobs,
+    bucket_access,
+    encryption,
+    generations,
+    objects,
+    resumable,
+    uploads,
+)
 from reconciler.sandbox.storage.buckets import BUCKET
 from reconciler.sandbox.storage.xml_errors import DECLARATION, INVALID, XML, XmlError
 from reconciler.sandbox.storage.xml_requests import Call, metadata_of
@@ -59,7 +67,9 @@ def begin(world: World, call: Call) -> Answer:
     uploads.refuse_customer_keys(request)
     objects.check_name(call.name)
     metadata = metadata_of(request)
-    metadata.update(uploads.key_version(bucket, request.headers.get("x-goog-encryption-kms-key-name")))
+    metadata.update(
+        encryption.key_version(world, bucket, request.headers.get("x-goog-encryption-kms-key-name"))
+    )
     identity = uuid.uuid4().hex + uuid.uuid4().hex
     body: Body = {
         "bucket": call.bucket,

@@ -1,10 +1,39 @@
-"""Roles of Cloud SQL, Secret Manager and Cloud Storage."""
+"""Roles of Cloud KMS, Cloud SQL, Secret Manager and Cloud Storage."""
 
 from __future__ import annotations
 
 from typing import Final
 
 TEXT: Final = """
+roles/cloudkms.admin partly
+  cloudkms.cryptoKeyVersions.{destroy,get,list,restore,update}
+  cloudkms.cryptoKeys.{create,get,getIamPolicy,list,setIamPolicy,update}
+  cloudkms.keyRings.{create,get,getIamPolicy,list,setIamPolicy}
+  cloudkms.locations.{get,list}
+  resourcemanager.projects.get
+
+roles/cloudkms.cryptoKeyDecrypter known
+  cloudkms.cryptoKeyVersions.useToDecrypt
+  cloudkms.locations.{get,list}
+  resourcemanager.projects.get
+
+roles/cloudkms.cryptoKeyEncrypter known
+  cloudkms.cryptoKeyVersions.useToEncrypt
+  cloudkms.locations.{get,list}
+  resourcemanager.projects.get
+
+roles/cloudkms.cryptoKeyEncrypterDecrypter known
+  cloudkms.cryptoKeyVersions.{useToDecrypt,useToEncrypt}
+  cloudkms.locations.{get,list}
+  resourcemanager.projects.get
+
+roles/cloudkms.viewer partly
+  cloudkms.cryptoKeyVersions.{get,list}
+  cloudkms.cryptoKeys.{get,getIamPolicy,list}
+  cloudkms.keyRings.{get,getIamPolicy,list}
+  cloudkms.locations.{get,list}
+  resourcemanager.projects.get
+
 roles/cloudsql.admin listed
   cloudsql.backupRuns.{create,delete,export,get,list}
   cloudsql.databases.{create,delete,get,list,update}
