@@ -44,3 +44,9 @@ def _gone(desired: Desired) -> Desired:
     if desired.empties:
         return replace(desired, body=dict.fromkeys(desired.body or {}))
     return replace(desired, body=None)
+
+
+def let_go(wanted: Iterable[Desired], strays: tuple[Desired, ...]) -> tuple[Desired, ...]:
+    """*wanted* and *strays*, these to go last: any of the others may still have a use for one."""
+    refs = tuple(stray.ref for stray in strays)
+    return (*(replace(desired, needs=(*desired.needs, *refs)) for desired in wanted), *strays)

@@ -54,3 +54,16 @@ class Kind(Protocol):
     def delete(self, cloud: Cloud, ref: Ref) -> None:
         """Remove it. Already gone is not an error."""
         ...
+
+
+class Owner(Protocol):
+    """A kind whose resources carry our label and are found by it, those too that the spec no longer speaks of."""
+
+    @property
+    def api(self) -> str:
+        """The API without which there is nothing to find."""
+        ...
+
+    def strays(self, cloud: Cloud, deployment: Deployment, names: Names) -> Iterable[Desired]:
+        """What is *deployment*'s and not among what it wants, each wanted absent. Never writes."""
+        ...

@@ -47,6 +47,16 @@ def _policy(collection: str) -> Asked:
     return Asked((read,), (write,), (write,), (write,))
 
 
+def _labelled(collection: str) -> Asked:
+    """Found in one list of them all."""
+    return Asked(
+        (f"{collection}.list",),
+        (f"{collection}.create",),
+        (f"{collection}.update",),
+        (f"{collection}.delete",),
+    )
+
+
 _ACT_AS: Final = "iam.serviceAccounts.actAs"
 _PASSWORD: Final = (
     "secretmanager.versions.access",
@@ -159,6 +169,14 @@ ASKED: Final[Mapping[str, Asked]] = {
         ("run.services.delete", _RUN_DONE),
     ),
     "run.service_iam": _policy("run.services"),
+    "monitoring.uptime_check": _labelled("monitoring.uptimeCheckConfigs"),
+    "monitoring.notification_channel": _labelled("monitoring.notificationChannels"),
+    "monitoring.alert_policy": Asked(
+        ("monitoring.alertPolicies.list", "monitoring.notificationChannels.list"),
+        ("monitoring.alertPolicies.create",),
+        ("monitoring.alertPolicies.update",),
+        ("monitoring.alertPolicies.delete",),
+    ),
 }
 """By kind, and after a stroke by the means that a resource is made with.
 

@@ -6,12 +6,13 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from reconciler import errors
-from reconciler.expand import expand, nothing
+from reconciler.expand import expand, let_go, nothing
 from reconciler.gcp.cloud import Cloud
-from reconciler.model import Desired, Ref
+from reconciler.kind import Owner
+from reconciler.model import Desired, Observed, Ref
 from reconciler.observe import Project, observe
 from reconciler.plan import Plan, make_plan
-from reconciler.registry import BY_NAME, KINDS
+from reconciler.registry import BY_NAME, KINDS, OWNERS
 from reconciler.resources import secretmanager_secret, serviceusage_services
 from reconciler.server.naming import Names, names_of
 from reconciler.server.prices import monthly_estimate
@@ -25,7 +26,7 @@ def survey(cloud: Cloud, deployment: Deployment) -> Plan:
     project = _first_round(cloud, deployment)
     names = names_of(deployment, project.number)
     wanted = expand(deployment, names, KINDS, serviceusage_services.ref(names.project))
-    observed = observe(cloud, _looked_for(wanted, project), BY_NAME, project)
+    wanted, observed = _look(cloud, deployment, names, project, wanted)
     notes = (_cost(deployment),)
     return make_plan(
         deployment.name, names.project, deployment.file, names.url, wanted, observed, notes=notes
@@ -37,7 +38,7 @@ def survey_removal(cloud: Cloud, deployment: Deployment, *, delete_data: bool) -
     project = _first_round(cloud, deployment)
     names = names_of(deployment, project.number)
     wanted = nothing(expand(deployment, names, KINDS, serviceusage_services.ref(names.project)))
-    observed = observe(cloud, _looked_for(wanted, project), BY_NAME, project)
+    wanted, observed = _look(cloud, deployment, names, project, wanted)
     return make_plan(
         deployment.name, names.project, deployment.file, names.url, wanted, observed, delete_data=delete_data
     )
@@ -46,6 +47,29 @@ def survey_removal(cloud: Cloud, deployment: Deployment, *, delete_data: bool) -
 def _looked_for(wanted: Iterable[Desired], project: Project) -> list[Ref]:
     """What may be there: not the parts of an option that was never on."""
     return [d.ref for d in wanted if d.wanted or d.only_with in project.enabled or not d.only_with]
+
+
+def _look(
+    cloud: Cloud, deployment: Deployment, names: Names, project: Project, wanted: tuple[Desired, ...]
+) -> tuple[tuple[Desired, ...], dict[Ref, Observed]]:
+    """*wanted* with what carries our label beyond it, to be gone when all else is done; and what is there of it all."""
+    owners = [owner for owner in OWNERS if owner.api in project.enabled]
+    pool = ThreadPoolExecutor(len(OWNERS), thread_name_prefix="read")
+    try:
+        found = [pool.submit(_strays, owner, cloud, deployment, names) for owner in owners]
+        observed = observe(cloud, _looked_for(wanted, project), BY_NAME, project)
+        strays = tuple(stray for future in found for stray in future.result())
+    except KeyboardInterrupt:
+        cloud.stopped.set()  # ends every wait before a further attempt
+        raise
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+    observed |= observe(cloud, (stray.ref for stray in strays), BY_NAME, project)
+    return let_go(wanted, strays), observed
+
+
+def _strays(owner: Owner, cloud: Cloud, deployment: Deployment, names: Names) -> tuple[Desired, ...]:
+    return tuple(owner.strays(cloud, deployment, names))
 
 
 def _cost(deployment: Deployment) -> str:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from reconciler.kind import Kind
+from reconciler.kind import Kind, Owner
 from reconciler.resources.artifactregistry_image import Image
 from reconciler.resources.artifactregistry_repository import Repository
 from reconciler.resources.artifactregistry_repository_iam import REPOSITORY_IAM
 from reconciler.resources.cloudkms_key_iam import KEY_IAM
 from reconciler.resources.cloudresourcemanager_project_iam import PROJECT_IAM
 from reconciler.resources.iam_service_account import ServiceAccount
+from reconciler.resources.monitoring_alert_policy import ALERT_POLICY
+from reconciler.resources.monitoring_notification_channel import NOTIFICATION_CHANNEL
+from reconciler.resources.monitoring_uptime_check import UPTIME_CHECK
 from reconciler.resources.run_job import Job
 from reconciler.resources.run_migration import Migration
 from reconciler.resources.run_service import Service
@@ -46,6 +49,12 @@ KINDS: Final[tuple[Kind, ...]] = (
     Migration(),
     Service(),
     SERVICE_IAM,
+    UPTIME_CHECK,
+    NOTIFICATION_CHANNEL,
+    ALERT_POLICY,
 )
+
+OWNERS: Final[tuple[Owner, ...]] = (UPTIME_CHECK, NOTIFICATION_CHANNEL, ALERT_POLICY)
+"""Kinds whose resources are found by our label, the ones too that a spec no longer wants."""
 
 BY_NAME: Final[Mapping[str, Kind]] = {kind.name: kind for kind in KINDS}

@@ -9,6 +9,8 @@ import sys
 import warnings
 from typing import Any
 
+from .probe import Probe, ask_mlflow
+
 # The import makes a million objects that all stay; looking through them again and again is a quarter of its time.
 gc.disable()
 # pandas takes pyarrow along where it is installed, and the server uses neither. Absent, nothing is lost but 35 MiB.
@@ -23,3 +25,4 @@ finally:
     del sys.modules["pyarrow"]  # from now on whoever asks for it by name gets it
     gc.freeze()
     gc.enable()
+app = Probe(app, ask_mlflow)

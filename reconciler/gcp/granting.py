@@ -51,10 +51,15 @@ DEPLOYER: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ("roles/run.admin", ("run.*",)),
 )
 """What it takes to apply and to destroy. docs/permissions.md has both lists, and how they were found."""
-WITH_OPTIONS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (("roles/cloudkms.admin", ("cloudkms.*",)),)
+WITH_OPTIONS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
+    ("roles/cloudkms.admin", ("cloudkms.*",)),
+    ("roles/monitoring.viewer", ("monitoring.*.list",)),
+    ("roles/monitoring.editor", ("monitoring.*",)),
+)
 """What applying takes beside that where a spec turns an option on; docs/permissions.md says which."""
 _APIS: Final = (
-    "artifactregistry|cloudbuild|cloudkms|cloudsql|iam|resourcemanager|run|secretmanager|serviceusage|storage"
+    "artifactregistry|cloudbuild|cloudkms|cloudsql|iam|monitoring|resourcemanager|run|secretmanager|serviceusage"
+    "|storage"
 )
 _PERMISSION: Final = re.compile(
     rf"(?<![\w.@-])((?:{_APIS})"

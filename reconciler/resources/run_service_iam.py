@@ -9,7 +9,8 @@ from reconciler.gcp import policy
 from reconciler.gcp.cloud import Cloud
 from reconciler.model import Body, Desired, Ref
 from reconciler.policy_kind import PolicyKind
-from reconciler.resources import run_service
+from reconciler.resources import monitoring_uptime_check, run_service
+from reconciler.server import alerts
 from reconciler.server.naming import Names
 from reconciler.spec.deployment import Deployment
 
@@ -25,7 +26,13 @@ def _wanted(deployment: Deployment, names: Names) -> Iterable[Desired]:
     auth = deployment.auth
     invokers = {policy.grant(INVOKER, member): policy.GRANTED for member in auth.invokers}
     public = auth.mode != "iam"
-    body: Body = {EVERYBODY: policy.GRANTED if public else None, **({} if public else invokers)}
+    prober = policy.grant(INVOKER, alerts.agent_member(names))
+    probed = alerts.is_probed(deployment) and alerts.caller(deployment) == "agent"
+    body: Body = {
+        EVERYBODY: policy.GRANTED if public else None,
+        prober: policy.GRANTED if probed else None,
+        **({} if public else invokers),
+    }
     effect = (
         "anyone on the internet reaches the server"
         if public
@@ -34,12 +41,14 @@ def _wanted(deployment: Deployment, names: Names) -> Iterable[Desired]:
     yield Desired(
         ref(names),
         body,
-        needs=(run_service.ref(names),),
+        # Google makes the agent with the first check that shows itself as it.
+        needs=(run_service.ref(names), *((monitoring_uptime_check.ref(names),) if probed else ())),
         empties=True,
-        effects={EVERYBODY: effect},
+        effects={EVERYBODY: effect, prober: "Google's uptime check may call the server, as an invoker may"},
         origins={
             "": deployment.origin("auth.mode"),
             **{field: deployment.origin("auth.invokers") for field in invokers},
+            prober: deployment.origin("monitoring.uptime_minutes"),
         },
         part_of=run_service.ref(names),
     )

@@ -29,6 +29,7 @@ KMS: Final = "cloudkms.googleapis.com"
 OPTIONAL: Final[Mapping[str, Callable[[Deployment], bool]]] = {
     KMS: lambda deployment: bool(deployment.artifacts.kms_key or deployment.database.kms_key),
     SCHEDULER: lambda deployment: deployment.lifecycle.retention.delete_runs_after_days > 0,
+    "monitoring.googleapis.com": lambda deployment: deployment.monitoring.enabled,
 }
 """The APIs that only some deployments need, and which those are."""
 

@@ -11,7 +11,14 @@ from collections.abc import Callable, Iterator
 
 from reconciler.server import reserved, versions
 from reconciler.server.naming import DEPLOYMENT_LABEL, MANAGED_BY
-from reconciler.spec import rules_capacity, rules_database, rules_lifecycle, rules_oidc, rules_storage
+from reconciler.spec import (
+    rules_capacity,
+    rules_database,
+    rules_lifecycle,
+    rules_monitoring,
+    rules_oidc,
+    rules_storage,
+)
 from reconciler.spec.deployment import Deployment
 from reconciler.spec.finding import Problem
 from reconciler.spec.members import complaint
@@ -181,6 +188,7 @@ RULES: tuple[Rule, ...] = (
     *rules_lifecycle.RULES,
     *rules_oidc.RULES,
     *rules_storage.RULES,
+    *rules_monitoring.RULES,
 )
 
 

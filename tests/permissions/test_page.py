@@ -58,7 +58,7 @@ def test_the_custom_roles_hold_what_is_asked_for_and_no_more() -> None:
 def test_the_servers_table_is_what_apply_grants() -> None:
     """Every role, to whom and on what kind of thing."""
     deployment = load(ROOT / "specs" / "public.yaml")
-    names = names_of(deployment, "123")
+    names = names_of(deployment, "NUMBER")
     wanted = expand(deployment, names, KINDS, serviceusage_services.ref(deployment.project))
     granted = {
         (field.split(" ")[1].partition("@")[0].rpartition("-")[2], field.split(" ")[0])
@@ -67,7 +67,9 @@ def test_the_servers_table_is_what_apply_grants() -> None:
         for field, value in (desired.body or {}).items()
         if value is not None and field.split(" ")[1].startswith("serviceAccount:")
     }
-    rows = re.findall(r"\| `NAME-(run|build)` \| `(roles/\S+)` \|", _section("The server"))
+    rows = re.findall(
+        r"\| `(?:NAME-|service-)(run|build|NUMBER)\S*` \| `(roles/\S+)` \|", _section("The server")
+    )
     assert set(rows) == granted
 
 

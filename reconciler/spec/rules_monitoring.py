@@ -1,0 +1,83 @@
+"""Rules about watching: who is told, what can be asked from outside, and the budget."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from reconciler.server import alerts
+from reconciler.spec.deployment import Deployment
+from reconciler.spec.finding import Problem
+
+Rule = Callable[[Deployment], Iterator[Problem]]
+
+
+def somebody_is_told(deployment: Deployment) -> Iterator[Problem]:
+    """An alert that reaches nobody is seen by who looks at the console; and addresses without alerts get nothing."""
+    watched = deployment.monitoring
+    if watched.enabled and not watched.emails and not watched.channels:
+        message = "true tells nobody: alerts are in the console alone"
+        ways = ("monitoring.emails: [ml-oncall@acme.example]", "enabled: false")
+        yield Problem(("monitoring.enabled", "monitoring.emails"), message, ways, "warning")
+    if (
+        watched.emails and not watched.enabled and not deployment.extends
+    ):  # a base's addresses are for who turns it on
+        message = "get nothing while monitoring.enabled is false"
+        ways = ("monitoring.enabled: true", "remove emails")
+        yield Problem(("monitoring.emails", "monitoring.enabled"), message, ways, "warning")
+
+
+def channels_are_ours(deployment: Deployment) -> Iterator[Problem]:
+    """A policy takes channels of its own project only."""
+    for position, channel in enumerate(deployment.monitoring.channels):
+        project = channel.split("/")[1]
+        if project != deployment.project and not project.isdecimal():
+            yield Problem(
+                (f"monitoring.channels.{position}", "project"),
+                f"is of project {project}, and an alert of {deployment.project} cannot use it",
+                ("make such a channel in this project, and name that", "use monitoring.emails"),
+            )
+
+
+def addresses_differ(deployment: Deployment) -> Iterator[Problem]:
+    """One mailbox written in two ways would get every mail twice."""
+    seen: dict[str, str] = {}
+    for position, address in enumerate(deployment.monitoring.emails):
+        known = seen.setdefault(address.lower(), address)
+        if known != address:
+            message = f"is {known} in other letters: every mail would come twice"
+            yield Problem((f"monitoring.emails.{position}",), message, ("remove it",))
+
+
+def the_server_can_be_asked(deployment: Deployment) -> Iterator[Problem]:
+    """Google asks from the internet, as anybody or with a token of its own agent; a login page stops both."""
+    watched = deployment.monitoring
+    if not (watched.enabled and watched.uptime_minutes) or alerts.caller(deployment) != "nobody":
+        return
+    ways = ("uptime_minutes: 0", "errors_per_minute and latency_seconds watch what users meet")
+    if deployment.networking.ingress != "all":
+        message = f"cannot be asked from outside with ingress {deployment.networking.ingress}: no uptime check is made"
+        yield Problem(("monitoring.uptime_minutes", "networking.ingress"), message, ways, "warning")
+    else:
+        message = f"cannot be asked from outside with mode {deployment.auth.mode}: no uptime check is made"
+        yield Problem(("monitoring.uptime_minutes", "auth.mode"), message, ways, "warning")
+
+
+def connections_leave_room(deployment: Deployment) -> Iterator[Problem]:
+    """A threshold that every idle server reaches, or that none can, says nothing."""
+    watched = deployment.monitoring
+    if not watched.enabled or not watched.database_connections_percent:
+        return
+    most = alerts.connections(deployment)
+    if most * watched.database_connections_percent < 100:
+        message = f"{watched.database_connections_percent} % of {most} connections is not even one"
+        yield Problem(("monitoring.database_connections_percent",), message, ("write 80", "0 for no alert"))
+
+
+RULES: Final[tuple[Rule, ...]] = (
+    somebody_is_told,
+    channels_are_ours,
+    addresses_differ,
+    the_server_can_be_asked,
+    connections_leave_room,
+)
