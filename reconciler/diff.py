@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import TypeVar
 
 from reconciler.change import Action, Change, FieldChange
 from reconciler.model import Desired, Observed, Origin, Pending, Ref, Value
@@ -13,6 +14,7 @@ FOREIGN = "(somebody else's, not shown: it may be a secret)"
 TAKEN_OVER = "exists already and does not carry our label: this takes it over"
 LOST = "deleted for good, with all the data in it"
 KEPT_SHARED = "left in place: others may use it"
+Told = TypeVar("Told")
 
 
 def resolve(desired: Desired, observed: Mapping[Ref, Observed]) -> Desired:
@@ -61,7 +63,7 @@ def _absent(desired: Desired, observed: Observed | None, *, delete_data: bool) -
         if observed.body.get(desired.guard)
         else ""
     )
-    reason = LOST if desired.holds_data else "no longer wanted"
+    reason = "; ".join(filter(None, (LOST if desired.holds_data else "no longer wanted", observed.leaves)))
     return Change(desired.ref, Action.DELETE, (), desired, observed, reason, blocked)
 
 
@@ -104,14 +106,15 @@ def _replace(desired: Desired, observed: Observed, fields: tuple[FieldChange, ..
 def _differences(desired: Desired, observed: Observed) -> tuple[FieldChange, ...]:
     wanted = dict(desired.body or {})
     foreign = {f for f in observed.body if f not in wanted and f.startswith(desired.complete or ("\0",))}
+    hidden = {f for f in foreign if not f.startswith(desired.plain or ("\0",))}
     wanted |= dict.fromkeys(sorted(foreign))
     return tuple(
         FieldChange(
             field,
-            FOREIGN if field in foreign else observed.body.get(field),
+            FOREIGN if field in hidden else observed.body.get(field),
             value,
             _origin(desired, field),
-            desired.effects.get(field, ""),
+            _of_section(desired.effects, field) or "",
             field in desired.fixed,
         )
         for field, value in wanted.items()
@@ -126,4 +129,11 @@ def _same(wanted: Value, found: Value, *, floor: bool) -> bool:
 
 
 def _origin(desired: Desired, field: str) -> Origin | None:
-    return desired.origins.get(field) or desired.origins.get("")
+    return _of_section(desired.origins, field) or desired.origins.get("")
+
+
+def _of_section(told: Mapping[str, Told], field: str) -> Told | None:
+    """What is told of *field*, or of the innermost section around it."""
+    while field and field not in told:
+        field = field.rpartition(".")[0]
+    return told.get(field) if field else None

@@ -69,9 +69,11 @@ class Desired:
     """What a spec wants of one resource.
 
     *body* None wants it gone. *needs* must be in place first. *fixed* fields cannot change on a live resource.
-    Under a prefix in *complete* every field is ours, so that one we do not know is a difference.
+    Under a prefix in *complete* every field is ours, so that one we do not know is a difference; under one in *plain*
+    its value may be shown, because no secret is ever there.
     *floors* are numbers of which more is as good: a disk that grew is no difference.
-    *effects* says, per field, what changing it does to users. *origins* says which spec line asks, per field;
+    *effects* says, per field, what changing it does to users; a section speaks for the fields in it that have no effect
+    of their own, and for those we do not know. *origins* says which spec line asks, per field;
     the key "" speaks for the whole resource. Writes that share a *lane* never overlap.
     One that *empties* cannot be deleted (a policy): when the deployment goes, its fields are unset instead.
     *mark* is a field and the value by which a live resource is ours: without it, it is taken over with a word about
@@ -89,6 +91,7 @@ class Desired:
     needs: tuple[Ref, ...] = ()
     fixed: frozenset[str] = frozenset()
     complete: tuple[str, ...] = ()
+    plain: tuple[str, ...] = ()
     floors: frozenset[str] = frozenset()
     holds_data: bool = False
     means: str = ""
@@ -115,7 +118,8 @@ class Observed:
     """What Google Cloud reports of one resource, in the terms of `Desired.body`.
 
     *version* is the API's own concurrency token (etag, settingsVersion, metageneration), "" where it has none.
-    *busy* describes an operation that is still running on it. *note* is what a reader should know about it.
+    *busy* describes an operation that is still running on it. *note* is what a reader should know about it, *leaves*
+    what stays when it is deleted, "" for nothing.
     """
 
     ref: Ref
@@ -123,3 +127,4 @@ class Observed:
     version: str = ""
     busy: str = ""
     note: str = ""
+    leaves: str = ""

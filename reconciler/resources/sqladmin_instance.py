@@ -12,23 +12,17 @@ from typing import Any
 from reconciler import errors
 from reconciler.gcp import fields as flat
 from reconciler.gcp import operations, retries
+from reconciler.gcp import sql_settings as sql
 from reconciler.gcp.cloud import Cloud
-from reconciler.model import Body, Desired, Json, Observed, Pending, Ref
+from reconciler.model import Body, Desired, Observed, Origin, Pending, Ref
+from reconciler.server import flags
 from reconciler.server.naming import Names, labels_of, mark_of
-from reconciler.spec.deployment import Deployment
+from reconciler.spec.deployment import DenyPeriod, Deployment
 
 DAYS = ("any", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 """Cloud SQL counts Monday as 1; 0 is any day."""
-RESTARTS = "restarts the database: about a minute without it"
-BACKUP = "settings.backupConfiguration"
-WINDOW = "settings.maintenanceWindow"
-LABELS = "settings.userLabels"
+
 CHANGING = frozenset({"PENDING_CREATE", "MAINTENANCE", "ONLINE_MAINTENANCE", "REPAIRING", "PENDING_DELETE"})
-USABLE = "RUNNABLE"
-BROKEN = frozenset({"FAILED", "SUSPENDED"})
-"""What no patch mends: an instance that could not be made, or that Google has taken out of service."""
-ALONE = (("settings.activationPolicy",), ("databaseVersion",), ("settings.edition", "settings.tier"))
-"""What must be patched alone, in this order, before the rest."""
 
 
 class Instance:
@@ -40,39 +34,19 @@ class Instance:
 
     def desired(self, deployment: Deployment, names: Names) -> Iterable[Desired]:
         """The instance with every setting that the spec has an opinion on; always its edition, whose default varies."""
-        database = deployment.database
-        body: Body = {
-            "state": USABLE,
-            "region": deployment.region,
-            "databaseVersion": f"POSTGRES_{database.version}",
-            "settings.activationPolicy": "ALWAYS",
-            "settings.availabilityType": "ZONAL",
-            "settings.tier": database.tier,
-            "settings.edition": database.edition.upper().replace("-", "_"),
-            "settings.dataDiskSizeGb": database.disk_gb,
-            "settings.storageAutoResize": database.disk_autoresize,
-            "settings.deletionProtectionEnabled": database.deletion_protection,
-            "settings.ipConfiguration.ipv4Enabled": True,
-            "settings.ipConfiguration.sslMode": "ENCRYPTED_ONLY",
-            "settings.ipConfiguration.authorizedNetworks": [],
-            f"{BACKUP}.enabled": database.backups.enabled,
-            f"{BACKUP}.startTime": database.backups.start_time,
-            f"{BACKUP}.backupRetentionSettings.retainedBackups": database.backups.keep,
-            f"{WINDOW}.day": DAYS.index(database.maintenance.day),
-            # Any day is the absence of a window, which Google shows as hour 0.
-            f"{WINDOW}.hour": database.maintenance.hour if database.maintenance.day != "any" else 0,
-            **flat.prefixed(LABELS, labels_of(deployment)),
-        }
+        body = _wanted(deployment)
         yield Desired(
             ref(names),
             body,
-            fixed=frozenset({"region", "state"}),
+            fixed=frozenset({"region", "state", sql.KEY}),
+            complete=(f"{sql.FLAGS}.",),
+            plain=(f"{sql.FLAGS}.",),
             only_up=frozenset({"databaseVersion"}),
             floors=frozenset({"settings.dataDiskSizeGb"}),
             holds_data=True,
             lane=lane(names),
             guard="settings.deletionProtectionEnabled",
-            effects=_effects(),
+            effects=_effects(deployment),
             mark=mark_of(deployment, "settings.userLabels"),
             origins=_origins(deployment),
         )
@@ -84,13 +58,16 @@ class Instance:
             return None
         state = str(found.get("state", ""))
         busy = state if state in CHANGING else ""
-        note = "" if state in {USABLE, *CHANGING} else f"its state is {state}"
+        note = "" if state in {sql.USABLE, *CHANGING} else f"its state is {state}"
         version = str(flat.at(found, "settings.settingsVersion") or "")
-        return Observed(ref, _body(found), version=version, busy=busy, note=note)
+        return Observed(ref, sql.body(found), version=version, busy=busy, note=note, leaves=_leaves(found))
 
     def create(self, cloud: Cloud, desired: Desired) -> None:
         """Create it and wait; one that is being created already is waited for."""
-        body: dict[str, Any] = {**_message(desired.body or {}, desired.body or {}), "name": desired.ref.short}
+        body: dict[str, Any] = {
+            **sql.message(desired.body or {}, desired.body or {}),
+            "name": desired.ref.short,
+        }
         if body["settings"].get("maintenanceWindow") is None:
             del body["settings"]["maintenanceWindow"]
         about = f"creating instance {desired.ref.short}"
@@ -116,16 +93,20 @@ class Instance:
         """PATCH in the order that Cloud SQL demands, each on a fresh settingsVersion, each waited for."""
         if not fields:
             settle(cloud, desired.ref)
-        rest = set(fields)
-        for group in ALONE:
-            self._patch(cloud, desired, sorted(rest.intersection(group)))
-            rest.difference_update(group)
-        self._patch(cloud, desired, sorted(rest))
+        for group in sql.steps(desired.body or {}, fields):
+            self._patch(cloud, desired, group)
 
     def delete(self, cloud: Cloud, ref: Ref) -> None:
-        """Delete it; Cloud SQL refuses while its deletion protection is on."""
+        """Delete it, with the last backup that its settings ask for; refused while its deletion protection is on."""
         about = f"deleting instance {ref.short}"
-        request = cloud.api("sqladmin", "v1").instances().delete(project=cloud.project, instance=ref.short)
+        found = cloud.found(f"reading instance {ref.short}", _get(cloud, ref).execute)
+        if found is None:
+            return
+        days = _final_backup_days(found)
+        last = {"enableFinalBackup": True, "finalBackupTtlDays": str(days)} if days else {}
+        request = (
+            cloud.api("sqladmin", "v1").instances().delete(project=cloud.project, instance=ref.short, **last)
+        )
         try:
             operation = cloud.call(about, request.execute, retries.SQL)
         except errors.NotThere:
@@ -133,16 +114,14 @@ class Instance:
         operations.sql_done(cloud, about, operation)
 
     def _patch(self, cloud: Cloud, desired: Desired, fields: Collection[str]) -> None:
-        if not fields:
-            return
         about = f"updating instance {desired.ref.short}"
         settle(cloud, desired.ref)
         live = cloud.call(about, _get(cloud, desired.ref).execute)
-        body = _message(desired.body or {}, fields)
+        body = sql.message(desired.body or {}, fields)
         settings = body.setdefault("settings", {})
         settings["settingsVersion"] = flat.at(live, "settings.settingsVersion")
         if "userLabels" in settings:
-            settings["userLabels"] = flat.with_map(flat.at(live, LABELS), settings["userLabels"])
+            settings["userLabels"] = flat.with_map(flat.at(live, sql.LABELS), settings["userLabels"])
         request = (
             cloud.api("sqladmin", "v1")
             .instances()
@@ -193,94 +172,114 @@ def _get(cloud: Cloud, ref: Ref) -> Any:
     return cloud.api("sqladmin", "v1").instances().get(project=cloud.project, instance=ref.short)
 
 
-def _body(instance: Mapping[str, Any]) -> dict[str, Json]:
-    """Only what `desired` may ask for; absent booleans are false, int64 come as strings."""
-    networks = flat.items(instance, "settings.ipConfiguration.authorizedNetworks")
-    plain: dict[str, Json] = {path: flat.at(instance, path) for path in _PLAIN}
-    state = str(instance.get("state", ""))
+def _final_backup_days(instance: Mapping[str, Any]) -> int:
+    """For how many days the instance's last backup would be kept; 0 where none is asked for, or can be made."""
+    config: Mapping[str, Any] = flat.at(instance, sql.FINAL) or {}
+    if not config.get("enabled") or instance.get("state") != sql.USABLE:
+        return 0
+    return int(config.get("retentionDays") or 0)
+
+
+def _leaves(instance: Mapping[str, Any]) -> str:
+    days = _final_backup_days(instance)
+    return f"a last backup of it is kept for {days} days: gcloud sql backups list" if days else ""
+
+
+def _wanted(deployment: Deployment) -> Body:
+    database = deployment.database
+    backups, maintenance = database.backups, database.maintenance
+    days = database.final_backup_days
     return {
-        "state": state if state in BROKEN else USABLE,
-        **plain,
-        **{path: bool(flat.at(instance, path)) for path in _BOOLEAN},
-        **{path: flat.integer(flat.at(instance, path)) for path in _NUMBER},
-        "settings.ipConfiguration.authorizedNetworks": sorted(
-            str(network.get("value")) for network in networks
-        ),
-        f"{WINDOW}.day": flat.integer(flat.at(instance, f"{WINDOW}.day")) or 0,
-        f"{WINDOW}.hour": flat.integer(flat.at(instance, f"{WINDOW}.hour")) or 0,
-        **flat.prefixed(LABELS, flat.at(instance, LABELS)),
+        "state": sql.USABLE,
+        "region": deployment.region,
+        "databaseVersion": f"POSTGRES_{database.version}",
+        sql.KEY: database.kms_key or None,
+        "settings.activationPolicy": "ALWAYS",
+        "settings.availabilityType": database.availability.upper(),
+        "settings.tier": database.tier,
+        "settings.edition": database.edition.upper().replace("-", "_"),
+        "settings.dataDiskSizeGb": database.disk_gb,
+        "settings.storageAutoResize": database.disk_autoresize,
+        "settings.storageAutoResizeLimit": database.disk_limit_gb,
+        "settings.deletionProtectionEnabled": database.deletion_protection,
+        "settings.ipConfiguration.ipv4Enabled": True,
+        "settings.ipConfiguration.sslMode": "ENCRYPTED_ONLY",
+        sql.NETWORKS: [],
+        f"{sql.BACKUP}.enabled": backups.enabled,
+        f"{sql.BACKUP}.startTime": backups.start_time,
+        sql.KEPT_BACKUPS: backups.keep,
+        sql.RECOVERY: backups.point_in_time_recovery,
+        # Without logs it means nothing, and its default differs from edition to edition.
+        **({sql.LOG_DAYS: backups.log_days} if backups.point_in_time_recovery else {}),
+        f"{sql.WINDOW}.day": DAYS.index(maintenance.day),
+        # Any day is the absence of a window, which Google shows as hour 0.
+        f"{sql.WINDOW}.hour": maintenance.hour if maintenance.day != "any" else 0,
+        sql.DENIED: _denied(maintenance.deny_period),
+        sql.INSIGHTS: database.query_insights,
+        f"{sql.FINAL}.enabled": days > 0,
+        f"{sql.FINAL}.retentionDays": days,
+        **flat.prefixed(sql.FLAGS, database.flags),
+        **flat.prefixed(sql.LABELS, labels_of(deployment)),
     }
 
 
-_PLAIN = (
-    "createTime",
-    "region",
-    "databaseVersion",
-    "settings.activationPolicy",
-    "settings.availabilityType",
-    "settings.tier",
-    "settings.edition",
-    "settings.ipConfiguration.sslMode",
-    f"{BACKUP}.startTime",
-)
-_BOOLEAN = (
-    "settings.storageAutoResize",
-    "settings.deletionProtectionEnabled",
-    "settings.ipConfiguration.ipv4Enabled",
-    f"{BACKUP}.enabled",
-)
-_NUMBER = ("settings.dataDiskSizeGb", f"{BACKUP}.backupRetentionSettings.retainedBackups")
+def _denied(period: DenyPeriod) -> list[str]:
+    return [sql.denied(period.start, period.end, f"{period.time}:00")] if period.start else []
 
 
-def _message(body: Body, fields: Collection[str]) -> dict[str, Any]:
-    chosen: dict[str, Any] = {field: body[field] for field in fields if field != "state"}
-    if "settings.dataDiskSizeGb" in chosen:
-        chosen["settings.dataDiskSizeGb"] = str(chosen["settings.dataDiskSizeGb"])
-    if f"{BACKUP}.backupRetentionSettings.retainedBackups" in chosen:
-        chosen[f"{BACKUP}.backupRetentionSettings.retentionUnit"] = "COUNT"
-    if f"{WINDOW}.day" in chosen or f"{WINDOW}.hour" in chosen:
-        chosen = {field: value for field, value in chosen.items() if not field.startswith(WINDOW)}
-        window = {"day": body[f"{WINDOW}.day"], "hour": body[f"{WINDOW}.hour"]}
-        chosen[WINDOW] = window if window["day"] else None
-    labels = flat.under(LABELS, chosen)
-    message = flat.nested({key: value for key, value in chosen.items() if not key.startswith(f"{LABELS}.")})
-    if labels:
-        message.setdefault("settings", {})["userLabels"] = labels
-    return message
-
-
-def _effects() -> dict[str, str]:
+def _effects(deployment: Deployment) -> dict[str, str]:
     return {
         "state": "Cloud SQL could not make it, or took it out of service: look at gcloud sql operations list, save "
         "what is in it and delete it by hand; its name then stays taken for up to a week",
-        "settings.tier": RESTARTS,
-        "settings.edition": RESTARTS,
+        "settings.tier": flags.RESTARTS,
+        "settings.edition": flags.RESTARTS,
+        "settings.availabilityType": f"{flags.RESTARTS}; a second machine with its own disk doubles the price of both",
         "settings.activationPolicy": "starts the database; it was stopped",
         "databaseVersion": "a major upgrade: minutes without the database, and no way back",
-        "settings.ipConfiguration.authorizedNetworks": "closes the database to these networks",
+        sql.NETWORKS: "closes the database to these networks",
+        sql.RECOVERY: f"{flags.RESTARTS}; turned off, the logs kept so far are gone",
+        sql.FLAGS: "may restart the database",
+        **{f"{sql.FLAGS}.{flag}": flags.effect(flag) for flag in deployment.database.flags},
     }
 
 
-def _origins(deployment: Deployment) -> dict[str, Any]:
-    at = deployment.origin
-    return {
-        "": at("database"),
-        "region": at("region"),
-        "state": at("database"),
-        "databaseVersion": at("database.version"),
-        "settings.tier": at("database.tier"),
-        "settings.edition": at("database.edition"),
-        "settings.dataDiskSizeGb": at("database.disk_gb"),
-        "settings.storageAutoResize": at("database.disk_autoresize"),
-        "settings.deletionProtectionEnabled": at("database.deletion_protection"),
-        "settings.ipConfiguration.ipv4Enabled": at("networking.database_ip"),
-        f"{BACKUP}.enabled": at("database.backups.enabled"),
-        f"{BACKUP}.startTime": at("database.backups.start_time"),
-        f"{BACKUP}.backupRetentionSettings.retainedBackups": at("database.backups.keep"),
-        f"{WINDOW}.day": at("database.maintenance.day"),
-        f"{WINDOW}.hour": at("database.maintenance.hour"),
-        **{f"{LABELS}.{key}": at(f"labels.{key}") for key in deployment.labels},
+_KEYS = {
+    "": "database",
+    "region": "region",
+    "state": "database",
+    "databaseVersion": "database.version",
+    sql.KEY: "database.kms_key",
+    "settings.availabilityType": "database.availability",
+    "settings.tier": "database.tier",
+    "settings.edition": "database.edition",
+    "settings.dataDiskSizeGb": "database.disk_gb",
+    "settings.storageAutoResize": "database.disk_autoresize",
+    "settings.storageAutoResizeLimit": "database.disk_limit_gb",
+    "settings.deletionProtectionEnabled": "database.deletion_protection",
+    "settings.ipConfiguration.ipv4Enabled": "networking.database_ip",
+    f"{sql.BACKUP}.enabled": "database.backups.enabled",
+    f"{sql.BACKUP}.startTime": "database.backups.start_time",
+    sql.KEPT_BACKUPS: "database.backups.keep",
+    sql.RECOVERY: "database.backups.point_in_time_recovery",
+    sql.LOG_DAYS: "database.backups.log_days",
+    f"{sql.WINDOW}.day": "database.maintenance.day",
+    f"{sql.WINDOW}.hour": "database.maintenance.hour",
+    sql.DENIED: "database.maintenance.deny_period.start",
+    sql.INSIGHTS: "database.query_insights",
+    f"{sql.FINAL}.enabled": "database.final_backup_days",
+    f"{sql.FINAL}.retentionDays": "database.final_backup_days",
+    sql.FLAGS: "database.flags",
+}
+"""Which key of a spec asks for which field."""
+
+
+def _origins(deployment: Deployment) -> dict[str, Origin]:
+    keys = {
+        **_KEYS,
+        **{f"{sql.FLAGS}.{flag}": f"database.flags.{flag}" for flag in deployment.database.flags},
+        **{f"{sql.LABELS}.{label}": f"labels.{label}" for label in deployment.labels},
     }
+    return {field: deployment.origin(key) for field, key in keys.items()}
 
 
 def born(names: Names) -> Pending:

@@ -70,7 +70,7 @@ def monthly_estimate(deployment: Deployment) -> list[tuple[str, float]]:
     database, scaling = deployment.database, deployment.scaling
     items = [
         (f"Cloud SQL {database.tier}", _instance(database)),
-        (f"Cloud SQL disk, {database.disk_gb} GB", database.disk_gb * DISK_GB_MONTH),
+        (f"Cloud SQL disk, {database.disk_gb} GB", database.disk_gb * DISK_GB_MONTH * _machines(database)),
         (f"Cloud Run, {scaling.min_instances} warm", _warm(deployment)),
         ("Secret Manager", _secret_versions(deployment) * SECRET_VERSION_MONTH),
     ]
@@ -84,14 +84,24 @@ def monthly_estimate(deployment: Deployment) -> list[tuple[str, float]]:
     return sorted(((item, price) for item, price in rounded if price), key=lambda pair: -pair[1])
 
 
+def monthly_difference(before: Deployment, after: Deployment) -> float:
+    """US dollars a month that *after* costs more than *before*, unused. Raises ValueError for an unknown tier."""
+    return sum(usd for _, usd in monthly_estimate(after)) - sum(usd for _, usd in monthly_estimate(before))
+
+
 def _instance(database: Database) -> float:
     """One month of the database's machine. Raises ValueError for an unknown tier."""
     if database.tier in SHARED_CORE_HOUR:
-        return SHARED_CORE_HOUR[database.tier] * HOURS
+        return SHARED_CORE_HOUR[database.tier] * HOURS * _machines(database)
     parts = database.tier.split("-")
     vcpus = int(parts[2]) if parts[1] == "custom" else int(parts[-1])
     factor = PLUS_FACTOR if database.edition == "enterprise-plus" else 1.0
-    return (vcpus * VCPU_HOUR + tier_memory(database.tier) * GIB_HOUR) * HOURS * factor
+    return (vcpus * VCPU_HOUR + tier_memory(database.tier) * GIB_HOUR) * HOURS * factor * _machines(database)
+
+
+def _machines(database: Database) -> int:
+    """How many machines, each with its own disk, are paid for. Backups are not doubled (catalogue, 2024-07)."""
+    return 2 if database.availability == "regional" else 1
 
 
 def _warm(deployment: Deployment) -> float:

@@ -128,6 +128,7 @@ serviceusage services > serviceusage.services: generateServiceIdentity=enable
 
 # Cloud SQL, "Roles and permissions", "Permissions and the API methods that require them".
 sqladmin Backups > cloudsql.backupRuns: CreateBackup=create DeleteBackup=delete GetBackup=get ListBackups=list
+sqladmin Backups > cloudsql.backupRuns: UpdateBackup=update
 sqladmin backupRuns > cloudsql.backupRuns: delete get insert=create list
 sqladmin connect > cloudsql.instances: generateEphemeral=connect generateEphemeralCert=connect get
 sqladmin databases > cloudsql.databases: delete get insert=create list patch=update update

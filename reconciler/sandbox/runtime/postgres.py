@@ -84,14 +84,15 @@ def major(where: Cluster) -> int:
 def create(where: Cluster, settings: Mapping[str, str], wanted: int) -> Installation:
     """Make the cluster, start it, and give it Cloud SQL's roles. Half-made leftovers are replaced.
 
-    PostgreSQL `wanted` serves it where this machine has that version, else the first that is found.
+    PostgreSQL `wanted` serves it where this machine has that version, else the next newer one: it can load what any
+    older one wrote, so that a backup fits wherever Cloud SQL says it does.
     """
     if exists(where):
         return start(where)
     if where.files.exists():
         destroy(where)
-    known = installations(where.top)
-    installation = next((one for one in known if one.major == wanted), known[0])
+    known = sorted(installations(where.top), key=lambda one: one.major)
+    installation = next((one for one in known if one.major >= wanted), known[-1])
     account = server_account()
     where.files.mkdir(parents=True)
     password = secrets.token_urlsafe(24)

@@ -12,6 +12,8 @@ from reconciler.sandbox.runtime.engine import engine_of
 from reconciler.sandbox.services import sqladmin_backups as backups
 from reconciler.sandbox.services import sqladmin_clones as clones
 from reconciler.sandbox.services import sqladmin_databases as databases
+from reconciler.sandbox.services import sqladmin_final as final
+from reconciler.sandbox.services import sqladmin_flags as flags
 from reconciler.sandbox.services import sqladmin_instances as instances
 from reconciler.sandbox.services import sqladmin_operations as operations
 from reconciler.sandbox.services import sqladmin_tiers as tiers
@@ -30,7 +32,7 @@ _Call = Callable[[World, Request], Mapping[str, Any]]
 
 def methods(world: World) -> dict[str, Method]:
     """The emulated methods, by their discovery ids."""
-    for module in (work, databases, users, backups, clones):
+    for module in (work, databases, users, backups, final, clones):
         module.register(world)
 
     def bound(function: _Call) -> Method:
@@ -71,6 +73,10 @@ _CHILDREN: Final[Mapping[str, _Call]] = {
     "backupRuns.get": backups.get,
     "backupRuns.list": backups.listing,
     "backupRuns.delete": backups.delete,
+    "Backups.ListBackups": final.listing,
+    "Backups.GetBackup": final.get,
+    "Backups.UpdateBackup": final.update,
+    "Backups.DeleteBackup": final.delete,
 }
 
 
@@ -83,7 +89,7 @@ def _flags(world: World, request: Request) -> dict[str, Any]:
     version = str(request.params.get("databaseVersion", ""))
     applies = [version] if version else list(_FLAGS_OF)
     items: list[dict[str, Any]] = []
-    for name, flag in sorted(engine_of(world).databases.flags().items()):
+    for name, flag in sorted(flags.offered(engine_of(world).databases.flags()).items()):
         item: dict[str, Any] = {"kind": "sql#flag", "name": name, "type": flag.kind, "appliesTo": applies}
         if flag.kind == "INTEGER":
             item |= {"minValue": flag.low, "maxValue": flag.high}

@@ -5,6 +5,7 @@ An instance without a database behind it has backups as records alone.
 
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
 
 from reconciler.sandbox.errors import ApiError, SandboxError
@@ -14,6 +15,7 @@ from reconciler.sandbox.runtime.databases import has_database, should_run
 from reconciler.sandbox.runtime.engine import engine_of
 from reconciler.sandbox.runtime.postgres import Cluster
 from reconciler.sandbox.services import sqladmin_copies as copies
+from reconciler.sandbox.services import sqladmin_final as final
 from reconciler.sandbox.services import sqladmin_instances as instances
 from reconciler.sandbox.services import sqladmin_operations as operations
 from reconciler.sandbox.services import sqladmin_versions as versions
@@ -104,6 +106,8 @@ def delete(world: World, request: Request) -> dict[str, Any]:
 def restore(world: World, request: Request) -> dict[str, Any]:
     """instances.restoreBackup, onto the same instance or another one of the same engine."""
     resource = instances.find(world, request)["resource"]
+    if request.body.get("backup"):
+        return _restore_final(world, request, resource)
     context: Mapping[str, Any] = request.body.get("restoreBackupContext", {})
     if context.get("project", request.project) != request.project:
         text = "The sandbox restores backups of the same project only."
@@ -121,6 +125,16 @@ def restore(world: World, request: Request) -> dict[str, Any]:
     if not should_run(resource):
         raise work.wrong_state()
     arguments = {**run, "target": resource["name"]}
+    return operations.start(world, request, RESTORE, "RESTORE_VOLUME", resource["name"], arguments)
+
+
+def _restore_final(world: World, request: Request, resource: Mapping[str, Any]) -> dict[str, Any]:
+    found = final.find(world, str(request.body["backup"]))
+    if versions.engine(found["databaseVersion"]) != versions.engine(resource["databaseVersion"]):
+        raise invalid("The source and target instances are incompatible.")
+    if not should_run(resource):
+        raise work.wrong_state()
+    arguments = {"project": request.project, "backup": found["name"], "target": resource["name"]}
     return operations.start(world, request, RESTORE, "RESTORE_VOLUME", resource["name"], arguments)
 
 
@@ -180,13 +194,20 @@ def _restore_work(world: World, arguments: Mapping[str, Any]) -> None:
     target = _running(world, arguments["project"], arguments["target"])
     if target is None:
         return
+    try:
+        copies.load(target, _copy(world, arguments))
+    except (SandboxError, postgres.PostgresError) as error:
+        raise ApiError(500, str(error), reason=operations.INTERNAL) from error
+
+
+def _copy(world: World, arguments: Mapping[str, Any]) -> Path:
+    """Where the copy is that a restoration names."""
+    if "backup" in arguments:
+        return final.copy(world, arguments["backup"])
     source = instances.stored(world, arguments["project"], arguments["name"])["resource"]
     databases = engine_of(world).databases
     where = databases.cluster(arguments["project"], source["region"], arguments["name"])
-    try:
-        copies.load(target, copies.folder(where, arguments["id"]))
-    except (SandboxError, postgres.PostgresError) as error:
-        raise ApiError(500, str(error), reason=operations.INTERNAL) from error
+    return copies.folder(where, arguments["id"])
 
 
 def _delete_work(world: World, arguments: Mapping[str, Any]) -> None:

@@ -27,6 +27,11 @@ def folder(where: Cluster, name: str) -> Path:
     return where.top / "backups" / f"{where.project}.{where.name}" / name
 
 
+def final_folder(home: Path, project: str, name: str) -> Path:
+    """Where the last copy of a deleted instance is kept, whatever is made under its name later."""
+    return home / "backups" / f"{project}.final" / name
+
+
 def forget(where: Cluster) -> None:
     """Remove every copy of the instance."""
     shutil.rmtree(folder(where, "x").parent, ignore_errors=True)

@@ -9,6 +9,7 @@ from reconciler.sandbox.errors import ApiError
 from reconciler.sandbox.paging import page
 from reconciler.sandbox.runtime.databases import INSTANCE, has_database, should_run
 from reconciler.sandbox.runtime.engine import engine_of
+from reconciler.sandbox.services import sqladmin_final as final
 from reconciler.sandbox.services import sqladmin_networks as networks
 from reconciler.sandbox.services import sqladmin_new as new
 from reconciler.sandbox.services import sqladmin_operations as operations
@@ -140,6 +141,7 @@ def delete(world: World, request: Request) -> dict[str, Any]:
         )
     replicas.check_no_replicas(resource)
     arguments = {"project": request.project, "name": resource["name"], "state": resource["state"]}
+    arguments |= final.asked(world, request, resource)
     with world.store.transaction():
         started = operations.start(world, request, DELETE, "DELETE", resource["name"], arguments)
         set_fields(world, arguments, {"state": "PENDING_DELETE"})

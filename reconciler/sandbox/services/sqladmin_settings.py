@@ -2,17 +2,20 @@
 
 import ipaddress
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
 from reconciler.sandbox.errors import ApiError
 from reconciler.sandbox.runtime.pg_binaries import Flag
+from reconciler.sandbox.services import sqladmin_flags as flags
+from reconciler.sandbox.services import sqladmin_periods as periods
 from reconciler.sandbox.services import sqladmin_tiers as tiers
 from reconciler.sandbox.services.sqladmin_defaults import About
 from reconciler.sandbox.services.sqladmin_versions import MYSQL, POSTGRES, SQLSERVER
 
 _TIME: Final = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 _LABEL_KEY: Final = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+_LARGEST_DISK: Final = 65536
 _LABEL_VALUE: Final = re.compile(r"[a-z0-9_-]{0,63}")
 
 
@@ -39,15 +42,19 @@ def check(settings: Mapping[str, Any], about: About, known_flags: Mapping[str, F
     if settings["edition"] not in ("ENTERPRISE", "ENTERPRISE_PLUS", "DEVELOPER"):
         raise invalid(f"Invalid edition ({settings['edition']}).")
     tiers.check(settings["tier"], settings["edition"], about.engine)
-    if int(settings["dataDiskSizeGb"]) < 10:
-        raise invalid("The disk size must be at least 10 GB.")
     _check_backup(settings)
     _check_recovery(settings, about.engine)
     check_network(settings["ipConfiguration"])
     window: Mapping[str, Any] = settings.get("maintenanceWindow", {})
     if not 0 <= window.get("hour", 0) <= 23 or not 0 <= window.get("day", 0) <= 7:
         raise invalid("The maintenance window's hour must be between 0 and 23 and its day between 1 and 7.")
-    _check_flags(settings.get("databaseFlags", ()), about.engine, known_flags)
+    for period in settings.get("denyMaintenancePeriods", ()):
+        periods.check(period)
+    if about.engine == POSTGRES:
+        # Of MySQL's and SQL Server's flags the sandbox knows nothing.
+        flags.check(settings.get("databaseFlags", ()), known_flags)
+    _check_disk(settings)
+    _check_rest(settings)
     for key, value in settings.get("userLabels", {}).items():
         if not _LABEL_KEY.fullmatch(key) or not _LABEL_VALUE.fullmatch(value):
             raise invalid(f"Invalid user label ({key}: {value}).")
@@ -111,22 +118,26 @@ def _check_entry(value: str) -> None:
         raise invalid(f"Invalid flag for instance role: {text}")
 
 
-def _check_flags(flags: Sequence[Mapping[str, Any]], engine: str, known: Mapping[str, Flag]) -> None:
-    names = [str(flag.get("name", "")) for flag in flags]
-    if len(set(names)) != len(names):
-        raise invalid("A database flag is set twice.")
-    # Of MySQL's and SQL Server's flags the sandbox knows nothing; Cloud SQL's own have a prefix.
-    for flag in flags if engine == POSTGRES else ():
-        name = str(flag.get("name", ""))
-        if name.startswith("cloudsql."):
-            continue
-        if name not in known:
-            raise invalid(f"Flag ({name}) is not supported for this database version.")
-        if not known[name].takes(str(flag.get("value", ""))):
-            raise ApiError(400, "Value requested is not valid.", reason="invalidFlagValue")
+def _check_disk(settings: Mapping[str, Any]) -> None:
+    size, limit = int(settings["dataDiskSizeGb"]), int(settings["storageAutoResizeLimit"])
+    if not 10 <= size <= _LARGEST_DISK:
+        raise invalid(f"The disk size must be at least 10 GB and at most {_LARGEST_DISK} GB.")
+    if limit and not size <= limit <= _LARGEST_DISK:
+        raise invalid("The storage auto resize limit must be 0, or at least the disk size.")
+
+
+def _check_rest(settings: Mapping[str, Any]) -> None:
+    last: Mapping[str, Any] = settings.get("finalBackupConfig", {})
+    if last.get("enabled") and not 1 <= int(last.get("retentionDays", 0)) <= 365:
+        raise invalid("The retention of the final backup must be between 1 and 365 days.")
+    insights: Mapping[str, Any] = settings.get("insightsConfig", {})
+    if not 256 <= insights.get("queryStringLength", 1024) <= 4500:
+        raise invalid("The query string length of insights must be between 256 and 4500 bytes.")
+    if not 0 <= insights.get("queryPlansPerMinute", 5) <= 20:
+        raise invalid("The number of query plans per minute must be between 0 and 20.")
 
 
 def postgres_settings(settings: Mapping[str, Any]) -> dict[str, str]:
     """What PostgreSQL itself is told: the tier's connections, and the flags."""
-    flags = {flag["name"]: str(flag.get("value", "on")) for flag in settings.get("databaseFlags", ())}
-    return {"max_connections": str(tiers.max_connections(settings["tier"])), **flags}
+    given = {flag["name"]: str(flag.get("value", "on")) for flag in settings.get("databaseFlags", ())}
+    return {"max_connections": str(tiers.max_connections(settings["tier"])), **given}

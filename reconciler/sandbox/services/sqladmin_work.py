@@ -10,6 +10,8 @@ from reconciler.sandbox.runtime.databases import INSTANCE, has_database, should_
 from reconciler.sandbox.runtime.engine import engine_of
 from reconciler.sandbox.runtime.postgres import Cluster
 from reconciler.sandbox.services import sqladmin_copies as copies
+from reconciler.sandbox.services import sqladmin_final as final
+from reconciler.sandbox.services import sqladmin_flags as flags
 from reconciler.sandbox.services import sqladmin_networks as networks
 from reconciler.sandbox.services import sqladmin_records as records
 from reconciler.sandbox.services import sqladmin_replicas as replicas
@@ -22,6 +24,7 @@ CREATE: Final = "sqladmin.create"
 UPDATE: Final = "sqladmin.update"
 DELETE: Final = "sqladmin.delete"
 RESTART: Final = "sqladmin.restart"
+_AT_RESTART: Final = ("tier", "availabilityType")
 DELETED: Final = "sqladmin.deleted"
 """The store's kind of a name that a deleted instance had: {"time"}."""
 
@@ -210,11 +213,11 @@ def _reconfigure(world: World, before: Mapping[str, Any], after: Mapping[str, An
 def _restarts(world: World, before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
     if before["databaseVersion"] != after["databaseVersion"]:
         return True
-    if before["settings"]["tier"] != after["settings"]["tier"]:
+    if any(before["settings"][field] != after["settings"][field] for field in _AT_RESTART):
         return True
     old, new = rules.postgres_settings(before["settings"]), rules.postgres_settings(after["settings"])
     changed = {name for name in (*old, *new) if old.get(name) != new.get(name)}
-    known = engine_of(world).databases.flags()
+    known = flags.offered(engine_of(world).databases.flags())
     return any(name not in known or known[name].restarts for name in changed)
 
 
@@ -237,6 +240,7 @@ def _delete_work(world: World, arguments: Mapping[str, Any]) -> None:
         databases = engine_of(world).databases
         with databases.lock(project, name):
             where = databases.cluster(project, resource["region"], name)
+            final.save(world, arguments, where)
             postgres.destroy(where)
             copies.forget(where)
     networks.release(world, resource)
@@ -246,4 +250,5 @@ def _delete_work(world: World, arguments: Mapping[str, Any]) -> None:
                 if found == own or found.startswith(f"{own}/"):
                     world.store.delete(kind, found)
         replicas.withdraw(world, resource)
+        final.keep(world, arguments, resource)
         world.store.put(DELETED, own, {"time": world.now()})

@@ -188,7 +188,7 @@ def test_a_flags_value_is_checked(made: Cloud, name: str, value: str) -> None:
 
 def test_a_flag_that_postgresql_cannot_start_with_changes_nothing(made: Cloud, running: Running) -> None:
     """The operation fails, and the server runs as it did."""
-    flags = [{"name": "shared_preload_libraries", "value": "no_such_library"}]
+    flags = [{"name": "huge_pages", "value": "on"}]
     done = wait(made, made.ok("PATCH", DB, {"settings": {"databaseFlags": flags}}))
     assert done["error"]["errors"][0]["code"] == "INTERNAL_ERROR"
     assert "databaseFlags" not in made.ok("GET", DB)["settings"]
