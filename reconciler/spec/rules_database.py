@@ -84,8 +84,8 @@ def custom_tier_adds_up(deployment: Deployment) -> Iterator[Problem]:
     )
 
 
-def recovery_is_possible(deployment: Deployment) -> Iterator[Problem]:
-    """A second machine needs the log of changes, the log needs backups, and is kept as long as the edition allows."""
+def second_machine_has_a_log(deployment: Deployment) -> Iterator[Problem]:
+    """A second machine is made from backups and the log of changes."""
     database, backups = deployment.database, deployment.database.backups
     if database.availability == "regional" and not (backups.enabled and backups.point_in_time_recovery):
         recoverable = replace(backups, enabled=True, point_in_time_recovery=True)
@@ -103,7 +103,12 @@ def recovery_is_possible(deployment: Deployment) -> Iterator[Problem]:
             "database.backups.point_in_time_recovery",
         )
         yield Problem(keys, message, cheapest(deployment, ways))
-    elif backups.point_in_time_recovery and not backups.enabled:
+
+
+def log_has_a_backup(deployment: Deployment) -> Iterator[Problem]:
+    """The log of changes is played on top of a backup."""
+    database, backups = deployment.database, deployment.database.backups
+    if backups.point_in_time_recovery and not backups.enabled and database.availability == "zonal":
         ways = (
             Way(
                 "database.backups.point_in_time_recovery: false",
@@ -117,6 +122,11 @@ def recovery_is_possible(deployment: Deployment) -> Iterator[Problem]:
         message = "true needs daily backups: the log of changes is played on top of one"
         keys = ("database.backups.point_in_time_recovery", "database.backups.enabled")
         yield Problem(keys, message, cheapest(deployment, ways))
+
+
+def log_is_kept_as_long_as_allowed(deployment: Deployment) -> Iterator[Problem]:
+    """Each edition keeps the log for so many days at most."""
+    database, backups = deployment.database, deployment.database.backups
     if database.edition == "enterprise" and backups.log_days > MOST_LOG_DAYS:
         fewer = replace(backups, log_days=MOST_LOG_DAYS)
         plus = with_database(deployment, edition="enterprise-plus", tier=LEAST_PLUS)
@@ -198,7 +208,9 @@ def socket_path_fits(deployment: Deployment) -> Iterator[Problem]:
 RULES = (
     tier_fits_edition,
     custom_tier_adds_up,
-    recovery_is_possible,
+    second_machine_has_a_log,
+    log_has_a_backup,
+    log_is_kept_as_long_as_allowed,
     disk_has_room_to_grow,
     denied_days_are_a_period,
     flags_are_free,

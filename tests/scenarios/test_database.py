@@ -250,8 +250,8 @@ def test_destroyed_with_its_data_it_leaves_a_last_backup(walk: Walk) -> None:
     (backup,) = walk.asked("GET", "backups?filter=type:FINAL").json()["backups"]
     assert (backup["instance"], backup["state"]) == (NAME, "SUCCESSFUL")
     restored = _restored(walk, backup["name"])
-    row = postgres.run_sql(restored, f"SELECT value FROM metrics WHERE run_uuid = '{walk.run_id}'", "mlflow")
-    assert row == [["0.25"]]
+    rows = postgres.run_sql(restored, "SELECT run_uuid, value FROM metrics", "mlflow")
+    assert rows == [[walk.run_id, "0.25"]]
 
 
 def _restored(walk: Walk, backup: str) -> postgres.Cluster:

@@ -91,8 +91,7 @@ def create(where: Cluster, settings: Mapping[str, str], wanted: int) -> Installa
         return start(where)
     if where.files.exists():
         destroy(where)
-    known = sorted(installations(where.top), key=lambda one: one.major)
-    installation = next((one for one in known if one.major >= wanted), known[-1])
+    installation = _chosen(where, wanted)
     account = server_account()
     where.files.mkdir(parents=True)
     password = secrets.token_urlsafe(24)
@@ -122,6 +121,11 @@ def create(where: Cluster, settings: Mapping[str, str], wanted: int) -> Installa
     run_sql(where, _FIRST_STATEMENTS)
     (where.files / "complete").touch()
     return installation
+
+
+def _chosen(where: Cluster, wanted: int) -> Installation:
+    known = sorted(installations(where.top), key=lambda one: one.major)
+    return next((one for one in known if one.major >= wanted), known[-1])
 
 
 # What a new Cloud SQL instance holds: the role every user made through the API gets, and the postgres user.
