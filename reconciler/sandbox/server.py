@@ -19,6 +19,7 @@ from reconciler.sandbox.iam.identities import Identities
 from reconciler.sandbox.iam.policies import Policies, Surroundings
 from reconciler.sandbox.operations import Operations
 from reconciler.sandbox.projects import Projects
+from reconciler.sandbox.scheduling import ticker
 from reconciler.sandbox.source import fingerprint
 from reconciler.sandbox.store import Store
 from reconciler.sandbox.upgrades import upgrade
@@ -119,6 +120,7 @@ class Server:
         world.operations.resume()
         if world.runtime is not None:
             world.runtime.start()
+        ticker.start(world, self._stop)
         ready()
         self._stop.wait()
         listener.close()

@@ -44,6 +44,11 @@ def denied(host: str, number: str, request: Request, permission: str) -> ApiErro
         name = _created(request) or _name(request)
         text = f"Permission '{permission}' denied on resource '{name}' (or resource may not exist)."
         return ApiError(403, text)
+    if api == "cloudscheduler":
+        text = "The principal (user or service account) lacks IAM permission"
+        return ApiError(
+            403, f'{text} "{permission}" for the resource "{_name(request)}" (or the resource may not exist).'
+        )
     if api == "cloudbuild":
         return ApiError(403, _NO_WORDS)
     if api == "cloudresourcemanager":

@@ -35,6 +35,10 @@ cloudresourcemanager projects > resourcemanager.projects: create delete get list
 cloudresourcemanager projects > resourcemanager.projects: getAncestry=get undelete update
 cloudresourcemanager operations > : get
 
+# Cloud Scheduler, "Access control with IAM". Acting as the service account of a target is the service's business.
+cloudscheduler jobs > cloudscheduler.jobs: create delete get list patch=update pause resume=enable run
+cloudscheduler locations > cloudscheduler.locations: get list
+
 # Compute Engine, "IAM permissions reference". What a new address or subnet does to its network: BESIDES.
 compute addresses > compute.addresses: aggregatedList=list delete get insert=create list move setLabels
 compute firewalls > compute.firewalls: delete get insert=create list patch=update update

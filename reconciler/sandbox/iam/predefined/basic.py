@@ -10,6 +10,7 @@ roles/owner known
 
 roles/editor partly
   {artifactregistry,cloudbuild,compute,logging,monitoring,run,vpcaccess}.*.{create,delete,get,list,update,use,cancel}
+  cloudscheduler.*
   cloudsql.*
   iam.{roles,serviceAccountKeys,serviceAccounts}.{create,delete,disable,enable,get,list,update,undelete}
   iam.serviceAccounts.{actAs,getIamPolicy}
@@ -31,6 +32,7 @@ roles/editor partly
 
 roles/viewer partly
   {artifactregistry,cloudbuild,cloudsql,compute,iam,logging,monitoring,run,secretmanager,vpcaccess}.*.{get,list}
+  cloudscheduler.*.{get,list}
   {artifactregistry,cloudbuild,compute,iam,run,secretmanager}.*.getIamPolicy
   artifactregistry.repositories.downloadArtifacts
   resourcemanager.projects.{get,getIamPolicy,list}

@@ -1,4 +1,4 @@
-"""Roles of Cloud Logging and Cloud Monitoring."""
+"""Roles of Cloud Logging, Cloud Monitoring and Cloud Scheduler."""
 
 from __future__ import annotations
 
@@ -85,4 +85,23 @@ roles/monitoring.viewer listed
   monitoring.timeSeries.list
   monitoring.uptimeCheckConfigs.{get,list}
   resourcemanager.projects.{get,list}
+
+roles/cloudscheduler.admin known
+  cloudscheduler.*
+  resourcemanager.projects.{get,list}
+  serviceusage.services.{get,list}
+
+roles/cloudscheduler.jobRunner known
+  cloudscheduler.jobs.{fullView,run}
+  resourcemanager.projects.{get,list}
+
+roles/cloudscheduler.serviceAgent known
+  iam.serviceAccounts.{getAccessToken,getOpenIdToken}
+  logging.logEntries.create
+
+roles/cloudscheduler.viewer known
+  cloudscheduler.jobs.{fullView,get,list}
+  cloudscheduler.locations.{get,list}
+  resourcemanager.projects.{get,list}
+  serviceusage.services.{get,list}
 """
