@@ -20,7 +20,10 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FieldChange:
-    """One field's way from *old* (observed) to *new* (desired), who asks for it and what it does."""
+    """One field's way from *old* (observed) to *new* (desired), who asks for it and what it does.
+
+    It is *grave* where what was found opens the deployment to strangers.
+    """
 
     field: str
     old: Value
@@ -28,6 +31,7 @@ class FieldChange:
     origin: Origin | None = None
     effect: str = ""
     forces_replacement: bool = False
+    grave: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,11 @@ class Change:
     observed: Observed | None = None
     reason: str = ""
     blocked: str = ""
+
+    @property
+    def grave(self) -> bool:
+        """Whether something of it opens the deployment to strangers."""
+        return any(field.grave for field in self.fields)
 
     @property
     def effects(self) -> tuple[str, ...]:

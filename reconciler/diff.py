@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from reconciler.change import Action, Change, FieldChange
-from reconciler.model import Desired, Observed, Origin, Pending, Ref, Value
+from reconciler.model import Desired, Json, Observed, Origin, Pending, Ref, Value
 
 KEPT_DATA = "left in place: it holds data"
 FOREIGN = "(somebody else's, not shown: it may be a secret)"
@@ -45,6 +45,10 @@ def diff(desired: Desired, observed: Observed | None, *, delete_data: bool = Fal
         )
     if not fields:
         return Change(desired.ref, Action.KEEP, desired=desired, observed=observed, reason=observed.note)
+    if desired.given:
+        return Change(
+            desired.ref, Action.UPDATE, fields, desired, observed, blocked=_not_given(desired, observed)
+        )
     if not any(field.forces_replacement for field in fields):
         taken = "" if _ours(desired, observed) else TAKEN_OVER
         return Change(desired.ref, Action.UPDATE, fields, desired, observed, taken, _fall(desired, fields))
@@ -55,7 +59,10 @@ def _absent(desired: Desired, observed: Observed | None, *, delete_data: bool) -
     if observed is None:
         return Change(desired.ref, Action.KEEP, desired=desired)
     if desired.permanent or not _ours(desired, observed):
-        return Change(desired.ref, Action.KEEP, desired=desired, observed=observed, reason=KEPT_SHARED)
+        kept = desired.stays_because if desired.permanent else ""
+        return Change(
+            desired.ref, Action.KEEP, desired=desired, observed=observed, reason=kept or KEPT_SHARED
+        )
     if desired.holds_data and not delete_data:
         return Change(desired.ref, Action.KEEP, desired=desired, observed=observed, reason=KEPT_DATA)
     blocked = (
@@ -74,7 +81,15 @@ def _ours(desired: Desired, observed: Observed) -> bool:
 def _fall(desired: Desired, fields: tuple[FieldChange, ...]) -> str:
     """The guard's sentence where a number would go down that can only go up."""
     falling = [f for f in fields if f.field in desired.only_up and _number(f.new) < _number(f.old)]
-    return "; ".join(f"{desired.ref.address}: {f.field} cannot go down, {f.old} -> {f.new}" for f in falling)
+    return "; ".join(
+        f"{desired.ref.address}: {f.field} cannot go down, {f.old} -> {f.new}{_stuck(desired, f)}"
+        for f in falling
+    )
+
+
+def _stuck(desired: Desired, field: FieldChange) -> str:
+    sentence = desired.stuck.get(field.field)
+    return f"; {sentence}" if sentence else ""
 
 
 def _number(value: Value) -> int:
@@ -91,7 +106,16 @@ def _create(desired: Desired) -> Change:
         for field, value in body.items()
         if value is not None
     )
-    return Change(desired.ref, Action.CREATE, fields, desired, blocked=desired.somebody_elses)
+    blocked = desired.somebody_elses or _not_given(desired, None)
+    return Change(desired.ref, Action.CREATE, fields, desired, blocked=blocked)
+
+
+def _not_given(desired: Desired, observed: Observed | None) -> str:
+    """The sentence of what must exist and does not, or is not as it must be; "" while nobody can tell yet."""
+    if not desired.given or (observed is not None and observed.busy):
+        return ""
+    state = "does not exist" if observed is None else "is not as it must be"
+    return f"{desired.ref.name} {state}: {desired.given}"
 
 
 def _replace(desired: Desired, observed: Observed, fields: tuple[FieldChange, ...]) -> Change:
@@ -99,7 +123,10 @@ def _replace(desired: Desired, observed: Observed, fields: tuple[FieldChange, ..
     reason = f"{forced} cannot change on a live resource"
     blocked = ""
     if desired.holds_data or desired.permanent or desired.empties:
-        blocked = f"{desired.ref.address} holds data and would have to be replaced, because {reason}"
+        why = "holds data" if desired.holds_data else "may be in use"
+        blocked = f"{desired.ref.address} {why} and would have to be replaced, because {reason}"
+    elif stuck := next((f for f in fields if f.field in desired.stuck and f.old is not None), None):
+        blocked = f"{desired.ref.address} would have to be replaced, because {reason}{_stuck(desired, stuck)}"
     return Change(desired.ref, Action.REPLACE, fields, desired, observed, reason, blocked)
 
 
@@ -116,10 +143,16 @@ def _differences(desired: Desired, observed: Observed) -> tuple[FieldChange, ...
             _origin(desired, field),
             _of_section(desired.effects, field) or "",
             field in desired.fixed,
+            _grave(desired, field, observed.body.get(field)),
         )
         for field, value in wanted.items()
         if not _same(value, observed.body.get(field), floor=field in desired.floors)
     )
+
+
+def _grave(desired: Desired, field: str, found: Json) -> bool:
+    values = found if isinstance(found, list | tuple) else [found]
+    return not desired.grave.get(field, frozenset()).isdisjoint(str(value) for value in values)
 
 
 def _same(wanted: Value, found: Value, *, floor: bool) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 from reconciler.kind import Kind
@@ -12,12 +12,20 @@ from reconciler.spec.deployment import Deployment
 
 
 def expand(deployment: Deployment, names: Names, kinds: Iterable[Kind], first: Ref) -> tuple[Desired, ...]:
-    """What *deployment* wants of every resource, in the order of *kinds*; everything needs *first*, the APIs."""
+    """What *deployment* wants of every resource, in the order of *kinds*; everything needs *first*, the APIs.
+
+    What is given is looked for before anything is made.
+    """
     wanted = [desired for kind in kinds for desired in kind.desired(deployment, names)]
     needs = {desired.ref: desired.needs for desired in wanted}
-    return tuple(
-        d if d.ref == first else replace(d, needs=(first, *_all_needs(d.ref, needs))) for d in wanted
-    )
+    given = tuple(desired.ref for desired in wanted if desired.given)
+
+    def before(desired: Desired) -> tuple[Ref, ...]:
+        if desired.ref == first:
+            return ()
+        return (first,) if desired.given else (first, *given, *_all_needs(desired.ref, needs))
+
+    return tuple(replace(desired, needs=before(desired)) for desired in wanted)
 
 
 def _all_needs(ref: Ref, needs: Mapping[Ref, tuple[Ref, ...]]) -> tuple[Ref, ...]:
@@ -32,18 +40,20 @@ def _all_needs(ref: Ref, needs: Mapping[Ref, tuple[Ref, ...]]) -> tuple[Ref, ...
     return tuple(found)
 
 
-def nothing(wanted: Iterable[Desired]) -> tuple[Desired, ...]:
-    """The same resources with nothing wanted of them: what destroying a deployment is.
+def nothing(wanted: Iterable[Desired], options: Collection[str] = ()) -> tuple[Desired, ...]:
+    """The same resources with nothing wanted of them: what destroying a deployment with *options* is.
 
-    A policy is emptied of our grants; what is part of something else goes, or stays, with that.
+    A policy is emptied of our grants; what is part of something else goes, or stays, with that; what was given stays.
     """
-    return tuple(_gone(desired) for desired in wanted if desired.part_of is None)
+    return tuple(
+        _gone(desired, options) for desired in wanted if desired.part_of is None and not desired.given
+    )
 
 
-def _gone(desired: Desired) -> Desired:
+def _gone(desired: Desired, options: Collection[str]) -> Desired:
     if desired.empties:
         return replace(desired, body=dict.fromkeys(desired.body or {}))
-    return replace(desired, body=None)
+    return replace(desired, body=None, permanent=desired.permanent and desired.goes_with not in options)
 
 
 def let_go(wanted: Iterable[Desired], strays: tuple[Desired, ...]) -> tuple[Desired, ...]:

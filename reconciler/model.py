@@ -78,12 +78,16 @@ class Desired:
     One that *empties* cannot be deleted (a policy): when the deployment goes, its fields are unset instead.
     *mark* is a field and the value by which a live resource is ours: without it, it is taken over with a word about
     that, and never deleted. The numbers in *only_up* fields never go down.
+    *stuck* says, per field, what to do where it would have to be replaced, or go down, while others live on it.
     While the field *guard* is true on the live resource, it is not deleted.
     What is *part_of* another resource comes into being by itself but goes with the other.
     *means* chooses between ways of making it that make no difference afterwards.
     What has *somebody_elses* is not ours to make: where it does not exist, that sentence says so and stops the apply.
     *permanent* things are left alone when the deployment goes, because others may use them; so is what *holds_data*.
     Unwanted, it is looked for only where the API *only_with* is enabled: without that it was never made.
+    *stays_because* is the sentence that says why, and *goes_with* the option of `destroy` with which it goes anyway.
+    What is *given* exists already and is never made or changed: the sentence says what to do where it is not there.
+    The values of *grave* fields open the deployment to strangers: found alive, they are drift of high severity.
     """
 
     ref: Ref
@@ -97,6 +101,10 @@ class Desired:
     means: str = ""
     somebody_elses: str = ""
     permanent: bool = False
+    stays_because: str = ""
+    goes_with: str = ""
+    given: str = ""
+    grave: Mapping[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
     empties: bool = False
     part_of: Ref | None = None
     only_with: str = ""
@@ -104,6 +112,7 @@ class Desired:
     guard: str = ""
     mark: tuple[str, str] | None = None
     only_up: frozenset[str] = frozenset()
+    stuck: Mapping[str, str] = field(default_factory=dict[str, str])
     effects: Mapping[str, str] = field(default_factory=dict[str, str])
     origins: Mapping[str, Origin] = field(default_factory=dict[str, Origin])
 

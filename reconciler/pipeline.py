@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from reconciler import errors
@@ -14,6 +14,7 @@ from reconciler.observe import Project, observe
 from reconciler.plan import Plan, make_plan
 from reconciler.registry import BY_NAME, KINDS, OWNERS
 from reconciler.resources import secretmanager_secret, serviceusage_services
+from reconciler.server import networks
 from reconciler.server.naming import Names, names_of
 from reconciler.server.prices import monthly_estimate
 from reconciler.spec.deployment import Deployment
@@ -27,17 +28,45 @@ def survey(cloud: Cloud, deployment: Deployment) -> Plan:
     names = names_of(deployment, project.number)
     wanted = expand(deployment, names, KINDS, serviceusage_services.ref(names.project))
     wanted, observed = _look(cloud, deployment, names, project, wanted)
-    notes = (_cost(deployment),)
+    observed |= {
+        d.ref: _untold(d) for d in wanted if d.given and BY_NAME[d.ref.kind].api not in project.enabled
+    }
+    notes = (_cost(deployment), *_grants(deployment, project.number))
     return make_plan(
         deployment.name, names.project, deployment.file, names.url, wanted, observed, notes=notes
     )
 
 
-def survey_removal(cloud: Cloud, deployment: Deployment, *, delete_data: bool) -> Plan:
-    """The plan that takes *deployment* away; what holds data only with *delete_data*. Reads only."""
+def _untold(desired: Desired) -> Observed:
+    """What is given, while its API is not enabled: nobody can tell whether it is there."""
+    return Observed(desired.ref, {}, busy="its API is enabled first; it must exist then")
+
+
+def _grants(deployment: Deployment, number: str) -> tuple[str, ...]:
+    """What the host project of a Shared VPC has to grant: that is not ours to change."""
+    host = deployment.networking.host_project
+    if not (deployment.networking.private and host):
+        return ()
+    who = networks.agents(deployment, number)
+    lines = "; ".join(
+        f"gcloud projects add-iam-policy-binding {host} --member=serviceAccount:{agent} --role={networks.ROLE}"
+        for agent in who
+    )
+    return (
+        f"Whoever administers {host} lets Google's agents of {deployment.project} into its network: {lines}.",
+    )
+
+
+def survey_removal(
+    cloud: Cloud, deployment: Deployment, *, delete_data: bool, options: Collection[str] = ()
+) -> Plan:
+    """The plan that takes *deployment* away; what holds data only with *delete_data*. Reads only.
+
+    *options* name what else goes that would be left to others (`model.Desired.goes_with`).
+    """
     project = _first_round(cloud, deployment)
     names = names_of(deployment, project.number)
-    wanted = nothing(expand(deployment, names, KINDS, serviceusage_services.ref(names.project)))
+    wanted = nothing(expand(deployment, names, KINDS, serviceusage_services.ref(names.project)), options)
     wanted, observed = _look(cloud, deployment, names, project, wanted)
     return make_plan(
         deployment.name, names.project, deployment.file, names.url, wanted, observed, delete_data=delete_data

@@ -56,7 +56,9 @@ class Plan:
         blocked = [change for change in self.changes if change.blocked]
         if blocked:
             listed = "\n".join(f"- {change.blocked}" for change in blocked)
-            guarded = any(change.action is not Action.CREATE for change in blocked)
+            guarded = [
+                c for c in blocked if c.action is not Action.CREATE and not (c.desired and c.desired.given)
+            ]
             raise errors.Protected(
                 f"refused, and nothing was changed:\n{listed}", way_out=TAKE_BACK if guarded else ""
             )

@@ -11,6 +11,9 @@ from reconciler.resources.artifactregistry_repository import Repository
 from reconciler.resources.artifactregistry_repository_iam import REPOSITORY_IAM
 from reconciler.resources.cloudkms_key_iam import KEY_IAM
 from reconciler.resources.cloudresourcemanager_project_iam import PROJECT_IAM
+from reconciler.resources.compute_address import Address
+from reconciler.resources.compute_network import Network
+from reconciler.resources.compute_subnetwork import Subnetwork
 from reconciler.resources.iam_service_account import ServiceAccount
 from reconciler.resources.monitoring_alert_policy import ALERT_POLICY
 from reconciler.resources.monitoring_notification_channel import NOTIFICATION_CHANNEL
@@ -22,12 +25,15 @@ from reconciler.resources.run_service_iam import SERVICE_IAM
 from reconciler.resources.secretmanager_secret import Secret
 from reconciler.resources.secretmanager_secret_iam import SECRET_IAM
 from reconciler.resources.secretmanager_version import Version
+from reconciler.resources.servicenetworking_connection import Connection
 from reconciler.resources.serviceusage_services import EnabledServices
 from reconciler.resources.sqladmin_database import Database
 from reconciler.resources.sqladmin_instance import Instance
+from reconciler.resources.sqladmin_public_address import PublicAddress
 from reconciler.resources.sqladmin_user import User
 from reconciler.resources.storage_bucket import Bucket
 from reconciler.resources.storage_bucket_iam import BUCKET_IAM
+from reconciler.resources.vpcaccess_connector import Connector
 
 KINDS: Final[tuple[Kind, ...]] = (
     EnabledServices(),
@@ -42,7 +48,13 @@ KINDS: Final[tuple[Kind, ...]] = (
     Secret(),
     Version(),
     SECRET_IAM,
+    Network(),
+    Subnetwork(),
+    Address(),
+    Connection(),
+    Connector(),
     Instance(),
+    PublicAddress(),
     Database(),
     User(),
     Job(),

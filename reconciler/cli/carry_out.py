@@ -11,7 +11,7 @@ from types import FrameType
 
 import click
 
-from reconciler import permissions
+from reconciler import lacking
 from reconciler.apply import Outcome, Status, apply
 from reconciler.change import Action, Change
 from reconciler.cli.progress import watching
@@ -27,7 +27,7 @@ def carry_out(cloud: Cloud, plan: Plan, *, checked: bool) -> None:
     outcomes: dict[Ref, Outcome] = {}
     try:
         with _stoppable(cloud), watching() as watcher:
-            may = partial(permissions.refuse_if_lacking, cloud) if checked else _whatever
+            may = partial(lacking.refuse_if_lacking, cloud) if checked else _whatever
             apply(cloud, plan, BY_NAME, watcher, outcomes, may)
     finally:
         done = sum(outcome.status is Status.DONE for outcome in outcomes.values())

@@ -187,7 +187,9 @@ class Cloud:
         def request(_http: Any, *args: Any, **kwargs: Any) -> Any:
             return make(self._connection(), *args, **kwargs)
 
-        options = {"api_endpoint": self.endpoint} if self.endpoint else None
+        # An endpoint of one's own replaces the whole address, and the path below which Compute Engine's methods are.
+        below = f"/{name}/{version}/" if name == "compute" else ""
+        options = {"api_endpoint": f"{self.endpoint}{below}"} if self.endpoint else None
         build = cast("Any", discovery).build
         return build(
             name, version, http=self._connection(), requestBuilder=request, client_options=options,

@@ -7,10 +7,11 @@ and `containers.env.NAME` is a plain value or the full name of a secret's versio
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, cast
 
 from reconciler.gcp import fields as flat
+from reconciler.gcp import vpc_access
 from reconciler.model import Json
 
 ENV = "containers.env."
@@ -57,12 +58,15 @@ def flattened(template: Mapping[str, Any], project_ids: Collection[str]) -> dict
     }
 
 
-def write(template: dict[str, Any], body: Mapping[str, Any], fields: Iterable[str]) -> None:
+def write(template: dict[str, Any], body: Mapping[str, Any], fields: Collection[str]) -> None:
     """Set *fields* of *body* in *template*, in place; everything else in it stays as it is."""
     containers: list[dict[str, Any]] = template.setdefault("containers", [{}])
     container = containers[0]
+    vpc_access.write(template, body, fields)
     for field in fields:
         value: Any = body.get(field)
+        if field.startswith(vpc_access.PREFIX):
+            continue
         if field.startswith(ENV):
             _write_env(container, field.removeprefix(ENV), value)
         elif field.startswith(FILES):

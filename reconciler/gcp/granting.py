@@ -53,13 +53,18 @@ DEPLOYER: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
 """What it takes to apply and to destroy. docs/permissions.md has both lists, and how they were found."""
 WITH_OPTIONS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ("roles/cloudkms.admin", ("cloudkms.*",)),
+    ("roles/compute.networkViewer", ("compute.*.get",)),
+    ("roles/compute.networkAdmin", ("compute.*",)),
     ("roles/monitoring.viewer", ("monitoring.*.list",)),
     ("roles/monitoring.editor", ("monitoring.*",)),
+    ("roles/servicenetworking.networksAdmin", ("servicenetworking.*",)),
+    ("roles/vpcaccess.viewer", ("vpcaccess.*.get",)),
+    ("roles/vpcaccess.admin", ("vpcaccess.*",)),
 )
 """What applying takes beside that where a spec turns an option on; docs/permissions.md says which."""
 _APIS: Final = (
-    "artifactregistry|cloudbuild|cloudkms|cloudsql|iam|monitoring|resourcemanager|run|secretmanager|serviceusage"
-    "|storage"
+    "artifactregistry|cloudbuild|cloudkms|cloudsql|compute|iam|monitoring|resourcemanager|run|secretmanager"
+    "|servicenetworking|serviceusage|storage|vpcaccess"
 )
 _PERMISSION: Final = re.compile(
     rf"(?<![\w.@-])((?:{_APIS})"

@@ -65,6 +65,12 @@ def _sql_busy(error: BaseException) -> bool:
     return _transient(error) or isinstance(error, errors.Busy)
 
 
+def _peering_busy(error: BaseException) -> bool:
+    """A network takes one change of its peerings at a time."""
+    busy = isinstance(error, errors.Refused) and "peering operation in progress" in error.message
+    return busy or _transient(error)
+
+
 READ = Policy(_transient, budget=120, first=0.2, longest=15)
 """Reads, and writes that may be sent twice because name or version make the second one harmless."""
 
@@ -94,6 +100,9 @@ SPREADING = Policy(_spreading, budget=420, first=2, longest=20)
 
 SQL = Policy(_sql_busy, budget=1800, first=1, longest=20)
 """Writes to a Cloud SQL instance, which waits its turn behind other people's operations."""
+
+PEERING = Policy(_peering_busy, budget=600, first=1, longest=20)
+"""Changes of a network's peering, which wait their turn behind other people's."""
 
 
 def persist(policy: Policy, call: Callable[[], T], pause: Callable[[float], None]) -> T:

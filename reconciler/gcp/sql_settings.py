@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from reconciler.gcp import fields as flat
+from reconciler.gcp.vpc_access import relative
 from reconciler.model import Body, Json
 
 USABLE = "RUNNABLE"
@@ -26,6 +27,7 @@ FLAGS = "settings.databaseFlags"
 INSIGHTS = "settings.insightsConfig.queryInsightsEnabled"
 FINAL = "settings.finalBackupConfig"
 NETWORKS = "settings.ipConfiguration.authorizedNetworks"
+NETWORK = "settings.ipConfiguration.privateNetwork"
 KEY = "diskEncryptionConfiguration.kmsKeyName"
 
 _PLAIN = (
@@ -43,7 +45,6 @@ _PLAIN = (
 _BOOLEAN = (
     "settings.storageAutoResize",
     "settings.deletionProtectionEnabled",
-    "settings.ipConfiguration.ipv4Enabled",
     f"{BACKUP}.enabled",
     RECOVERY,
     INSIGHTS,
@@ -56,7 +57,7 @@ _TEXT = ("settings.dataDiskSizeGb", "settings.storageAutoResizeLimit")
 
 def body(instance: Mapping[str, Any]) -> dict[str, Json]:
     """Only what a deployment may ask for; absent booleans are false, int64 come as strings."""
-    networks = flat.items(instance, NETWORKS)
+    authorized = flat.items(instance, NETWORKS)
     plain: dict[str, Json] = {path: flat.at(instance, path) for path in _PLAIN}
     state = str(instance.get("state", ""))
     days = flat.at(instance, f"{FINAL}.retentionDays") if flat.at(instance, f"{FINAL}.enabled") else 0
@@ -65,7 +66,8 @@ def body(instance: Mapping[str, Any]) -> dict[str, Json]:
         **plain,
         **{path: bool(flat.at(instance, path)) for path in _BOOLEAN},
         **{path: flat.integer(flat.at(instance, path)) for path in _NUMBER},
-        NETWORKS: sorted(str(network.get("value")) for network in networks),
+        NETWORKS: sorted(str(network.get("value")) for network in authorized),
+        NETWORK: relative(str(flat.at(instance, NETWORK) or "")) or None,
         f"{WINDOW}.day": flat.integer(flat.at(instance, f"{WINDOW}.day")) or 0,
         f"{WINDOW}.hour": flat.integer(flat.at(instance, f"{WINDOW}.hour")) or 0,
         DENIED: sorted(_denied(period) for period in flat.items(instance, DENIED)),

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from reconciler import errors
-from reconciler.gcp import containers, operations
+from reconciler.gcp import containers, operations, vpc_access
 from reconciler.gcp import fields as flat
 from reconciler.gcp.cloud import Cloud
 from reconciler.gcp.proto import as_json, from_json
@@ -18,6 +18,7 @@ from reconciler.resources import (
     secretmanager_secret_iam,
     secretmanager_version,
     sqladmin_instance,
+    vpcaccess_connector,
 )
 from reconciler.server import secrets, settings
 from reconciler.server.naming import Names, labels_of, mark_of
@@ -54,6 +55,7 @@ class Job:
             origins={
                 "": deployment.origin("server"),
                 f"{TEMPLATE}containers.image": deployment.origin("image"),
+                **vpcaccess_connector.way_in_origins(deployment, TEMPLATE),
             },
         )
 
@@ -67,7 +69,11 @@ class Job:
             return None
         job = as_json(found)
         task: dict[str, Any] = flat.at(job, "template.template") or {}
-        fields = containers.flattened(task, (cloud.project, cloud.project_number))
+        project_ids = (cloud.project, cloud.project_number)
+        fields = {
+            **containers.flattened(task, project_ids),
+            **vpc_access.flattened(task, ref.name.split("/")[3], project_ids),
+        }
         body = {
             f"{TEMPLATE}{key}": value
             for key, value in {**fields, "maxRetries": task.get("maxRetries", 0)}.items()
@@ -138,6 +144,7 @@ def _migrating(deployment: Deployment, names: Names) -> Body:
         "containers.resources.limits.cpu": "1",
         "containers.resources.limits.memory": "512Mi",
         containers.SOCKETS: [names.connection_name],
+        **vpcaccess_connector.way_in(deployment, names),
         **{f"{containers.ENV}{name}": value for name, value in environment.items()},
     }
 
@@ -151,6 +158,7 @@ def _needs(deployment: Deployment, names: Names) -> tuple[Ref, ...]:
         *(secretmanager_secret_iam.ref(name) for name in held),
         *(secretmanager_version.ref(name) for name in held),
         sqladmin_instance.ref(names),
+        *vpcaccess_connector.needs(deployment, names),
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from reconciler import errors
-from reconciler.gcp import containers, operations
+from reconciler.gcp import containers, operations, vpc_access
 from reconciler.gcp import fields as flat
 from reconciler.gcp.cloud import Cloud
 from reconciler.gcp.proto import as_json, from_json
@@ -17,6 +17,7 @@ from reconciler.resources import (
     secretmanager_secret_iam,
     secretmanager_version,
     storage_bucket_iam,
+    vpcaccess_connector,
 )
 from reconciler.server import secrets, settings
 from reconciler.server.naming import Names, labels_of, mark_of
@@ -75,6 +76,7 @@ class Service:
         project_ids = (cloud.project, cloud.project_number)
         fields: dict[str, Json] = {
             **containers.flattened(template, project_ids),
+            **vpc_access.flattened(template, ref.name.split("/")[3], project_ids),
             "scaling.minInstanceCount": flat.at(template, "scaling.minInstanceCount") or 0,
             "scaling.maxInstanceCount": flat.at(template, "scaling.maxInstanceCount"),
             "maxInstanceRequestConcurrency": template.get("maxInstanceRequestConcurrency"),
@@ -181,6 +183,7 @@ def _template(deployment: Deployment, names: Names) -> Body:
         "containers.startupProbe.timeoutSeconds": 1,
         "containers.startupProbe.failureThreshold": START_SECONDS,
         containers.SOCKETS: [names.connection_name],
+        **vpcaccess_connector.way_in(deployment, names),
         **{f"{containers.ENV}{name}": value for name, value in environment.items()},
         **{f"{containers.FILES}{one.path}": one.version for one in given if one.path},
     }
@@ -196,6 +199,7 @@ def _needs(deployment: Deployment, names: Names) -> tuple[Ref, ...]:
         *(secretmanager_version.ref(name) for name in held),
         *(secretmanager_secret_iam.ref(name) for name in held),
         *(secretmanager_secret_iam.ref(one.secret) for one in secrets.references_of(deployment)),
+        *vpcaccess_connector.needs(deployment, names),
     )
 
 
@@ -215,6 +219,8 @@ def _origins(deployment: Deployment) -> dict[str, Any]:
         f"{containers.ENV}FRONT_AUTH": "auth.mode",
         f"{containers.ENV}FRONT_USERNAME": "auth.username",
         f"{containers.ENV}MLFLOW_ARTIFACTS_DESTINATION": "artifacts",
+        f"{containers.ENV}MLFLOW_SERVER_ALLOWED_HOSTS": "networking.allowed_hosts",
+        f"{containers.ENV}MLFLOW_SERVER_CORS_ALLOWED_ORIGINS": "networking.allowed_hosts",
         **{f"{containers.ENV}{name}": f"server.env.{name}" for name in deployment.server.env},
         **{f"{containers.ENV}{one.variable}": one.key for one in secrets.references_of(deployment)},
         **{f"{containers.FILES}{one.path}": one.key for one in secrets.references_of(deployment)},
@@ -222,6 +228,7 @@ def _origins(deployment: Deployment) -> dict[str, Any]:
     return {
         "": at("name"),
         "ingress": at("networking.ingress"),
+        **vpcaccess_connector.way_in_origins(deployment, TEMPLATE),
         **{f"{TEMPLATE}{field}": at(key) for field, key in spelled.items()},
         **{f"labels.{key}": at(f"labels.{key}") for key in deployment.labels},
     }

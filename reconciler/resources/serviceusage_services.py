@@ -8,6 +8,7 @@ from typing import Any, Final
 from reconciler.gcp import operations, retries
 from reconciler.gcp.cloud import Cloud
 from reconciler.model import Desired, Observed, Ref
+from reconciler.server import networks
 from reconciler.server.naming import Names
 from reconciler.spec.deployment import Deployment
 
@@ -30,6 +31,9 @@ OPTIONAL: Final[Mapping[str, Callable[[Deployment], bool]]] = {
     KMS: lambda deployment: bool(deployment.artifacts.kms_key or deployment.database.kms_key),
     SCHEDULER: lambda deployment: deployment.lifecycle.retention.delete_runs_after_days > 0,
     "monitoring.googleapis.com": lambda deployment: deployment.monitoring.enabled,
+    "compute.googleapis.com": lambda deployment: deployment.networking.private,
+    "servicenetworking.googleapis.com": lambda deployment: deployment.networking.private,
+    "vpcaccess.googleapis.com": networks.connected,
 }
 """The APIs that only some deployments need, and which those are."""
 
@@ -42,7 +46,7 @@ class EnabledServices:
     tells: bool = False
 
     def desired(self, deployment: Deployment, names: Names) -> Iterable[Desired]:
-        """Every API that some kind needs."""
+        """Every API that something wanted needs."""
         yield Desired(
             ref=ref(names.project),
             body=dict.fromkeys(needed(deployment), "ENABLED"),

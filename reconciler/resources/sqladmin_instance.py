@@ -15,7 +15,8 @@ from reconciler.gcp import operations, retries
 from reconciler.gcp import sql_settings as sql
 from reconciler.gcp.cloud import Cloud
 from reconciler.model import Body, Desired, Observed, Origin, Pending, Ref
-from reconciler.server import flags
+from reconciler.resources import servicenetworking_connection
+from reconciler.server import flags, networks
 from reconciler.server.naming import Names, labels_of, mark_of
 from reconciler.spec.deployment import DenyPeriod, Deployment
 
@@ -38,6 +39,8 @@ class Instance:
         yield Desired(
             ref(names),
             body,
+            needs=(servicenetworking_connection.ref(deployment),),
+            grave={sql.NETWORKS: networks.EVERYBODY},
             fixed=frozenset({"region", "state", sql.KEY}),
             complete=(f"{sql.FLAGS}.",),
             plain=(f"{sql.FLAGS}.",),
@@ -53,7 +56,7 @@ class Instance:
 
     def observe(self, cloud: Cloud, ref: Ref) -> Observed | None:
         """The instance; versioned by settingsVersion, busy while it is being created or changed."""
-        found = cloud.found(f"reading instance {ref.short}", _get(cloud, ref).execute)
+        found = read(cloud, ref)
         if found is None:
             return None
         state = str(found.get("state", ""))
@@ -68,6 +71,8 @@ class Instance:
             **sql.message(desired.body or {}, desired.body or {}),
             "name": desired.ref.short,
         }
+        configuration: dict[str, Any] = body["settings"]["ipConfiguration"]
+        configuration["ipv4Enabled"] = "privateNetwork" not in configuration
         if body["settings"].get("maintenanceWindow") is None:
             del body["settings"]["maintenanceWindow"]
         about = f"creating instance {desired.ref.short}"
@@ -140,6 +145,11 @@ def lane(names: Names) -> str:
     return f"sql:{names.instance}"
 
 
+def read(cloud: Cloud, ref: Ref) -> Any:
+    """The instance as Cloud SQL shows it, None where there is none; read once for all who ask about it."""
+    return cloud.once(ref, lambda: cloud.found(f"reading instance {ref.short}", _get(cloud, ref).execute))
+
+
 def usable(cloud: Cloud, instance: str) -> bool:
     """Whether the instance can be asked about its databases and users. Asked only after such a question failed."""
     request = cloud.api("sqladmin", "v1").instances().get(project=cloud.project, instance=instance)
@@ -202,7 +212,8 @@ def _wanted(deployment: Deployment) -> Body:
         "settings.storageAutoResize": database.disk_autoresize,
         "settings.storageAutoResizeLimit": database.disk_limit_gb,
         "settings.deletionProtectionEnabled": database.deletion_protection,
-        "settings.ipConfiguration.ipv4Enabled": True,
+        # Of a public database nothing is said: one that was private keeps that address for good.
+        **({sql.NETWORK: networks.network(deployment)} if deployment.networking.private else {}),
         "settings.ipConfiguration.sslMode": "ENCRYPTED_ONLY",
         sql.NETWORKS: [],
         f"{sql.BACKUP}.enabled": backups.enabled,
@@ -237,6 +248,8 @@ def _effects(deployment: Deployment) -> dict[str, str]:
         "settings.activationPolicy": "starts the database; it was stopped",
         "databaseVersion": "a major upgrade: minutes without the database, and no way back",
         sql.NETWORKS: "closes the database to these networks",
+        sql.NETWORK: "gives the database a private address in this network, for good: Cloud SQL cannot take it away "
+        "again; minutes without the database",
         sql.RECOVERY: f"{flags.RESTARTS}; turned off, the logs kept so far are gone",
         sql.FLAGS: "may restart the database",
         **{f"{sql.FLAGS}.{flag}": flags.effect(flag) for flag in deployment.database.flags},
@@ -256,7 +269,7 @@ _KEYS = {
     "settings.storageAutoResize": "database.disk_autoresize",
     "settings.storageAutoResizeLimit": "database.disk_limit_gb",
     "settings.deletionProtectionEnabled": "database.deletion_protection",
-    "settings.ipConfiguration.ipv4Enabled": "networking.database_ip",
+    sql.NETWORK: "networking.network",
     f"{sql.BACKUP}.enabled": "database.backups.enabled",
     f"{sql.BACKUP}.startTime": "database.backups.start_time",
     sql.KEPT_BACKUPS: "database.backups.keep",

@@ -8,6 +8,7 @@ for Cloud Run. Other regions differ by up to about a fifth. Where a figure comes
 
 from __future__ import annotations
 
+from reconciler.server import networks
 from reconciler.server.capacity import mebibytes, tier_memory
 from reconciler.server.naming import names_of
 from reconciler.server.secrets import wanted_secrets
@@ -32,6 +33,8 @@ IDLE = (0.0000025, 0.0000025)  # a warm instance that is not asked anything; unv
 
 SECRET_VERSION_MONTH = 0.06  # (catalogue, 2026)
 IMAGE_GB_MONTH = 0.10  # (catalogue, 2026)
+CONNECTOR_HOUR = {"f1-micro": 0.0076, "e2-micro": 0.0083764275, "e2-standard-4": 0.13402284}
+"""Machines of a VPC connector, which always run: e2 (catalogue, 2026-07), f1 unverified."""
 IMAGE_GB = 0.4  # compressed size of one built image, measured
 
 TIER_2_REGIONS = frozenset(
@@ -77,6 +80,11 @@ def monthly_estimate(deployment: Deployment) -> list[tuple[str, float]]:
     if database.backups.enabled:
         # Backups are incremental, so a full disk and its changes come to about the disk's size once.
         items.append((f"Cloud SQL backups, {database.backups.keep} kept", database.disk_gb * BACKUP_GB_MONTH))
+    if networks.connected(deployment):
+        connector = deployment.networking.connector
+        each = CONNECTOR_HOUR[connector.machine_type] * HOURS
+        item = f"VPC connector, {connector.min_instances} x {connector.machine_type}"
+        items.append((item, connector.min_instances * each))
     if not deployment.image.digest:
         count = deployment.image.keep
         items.append((f"Artifact Registry, {count} images", count * IMAGE_GB * IMAGE_GB_MONTH))

@@ -29,9 +29,10 @@ def environment(deployment: Deployment, names: Names) -> dict[str, str]:
 
     Allowed hosts and origins are the deterministic URL, exactly. A pattern for the older URL with a hash
     (NAME-*.a.run.app) would also match a service of that name in a stranger's project, and a page served
-    there could then use a visitor's login; so the older URL answers 403 by design.
+    there could then use a visitor's login; so the older URL answers 403 by design. The spec adds hosts by name.
     """
     server, basic = deployment.server, deployment.auth.mode == "basic"
+    hosts = (names.host, *deployment.networking.allowed_hosts)
     untracked = "false" if server.telemetry else "true"
     return {
         **server.env,
@@ -41,8 +42,8 @@ def environment(deployment: Deployment, names: Names) -> dict[str, str]:
         **({"FRONT_USERNAME": deployment.auth.username} if basic else {}),
         "MLFLOW_WORKERS": str(server.workers),
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "true" if server.job_runner else "false",
-        "MLFLOW_SERVER_ALLOWED_HOSTS": names.host,
-        "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS": names.url,
+        "MLFLOW_SERVER_ALLOWED_HOSTS": ",".join(hosts),
+        "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS": ",".join(f"https://{host}" for host in hosts),
         "MLFLOW_DISABLE_TELEMETRY": untracked,
         "DO_NOT_TRACK": untracked,
         "MLFLOW_SQLALCHEMYSTORE_POOL_SIZE": str(server.pool_size),

@@ -18,7 +18,12 @@ from tests.scenarios.command import ROOT, Bench
 
 SPEC = ROOT / "specs" / "quickstart.yaml"
 KIND_NAMES = sorted(
-    {desired.ref.kind for kind in KINDS for desired in kind.desired(load(SPEC), names_of(load(SPEC), "1"))}
+    {
+        d.ref.kind
+        for kind in KINDS
+        for d in kind.desired(load(SPEC), names_of(load(SPEC), "1"))
+        if d.body is not None
+    }
 )
 OPERATOR = "user:operator@sandbox.example"
 
