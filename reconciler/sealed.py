@@ -15,6 +15,7 @@ from typing import Any, cast
 from reconciler import errors
 from reconciler.plan import Plan
 from reconciler.render.json import document
+from reconciler.spec.load import files_of
 
 KIND = "mlflow-reconcile/sealed-plan"
 LIMIT = 32 * 1024 * 1024
@@ -95,7 +96,8 @@ def refuse_if_stale(sealed: Sealed, plan: Plan) -> None:
 
 
 def _file_hash(path: str) -> str:
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    """Of the spec and the bases that it extends."""
+    return hashlib.sha256(b"\0".join(Path(file).read_bytes() for file in files_of(path))).hexdigest()
 
 
 def _seal(body: dict[str, Any]) -> str:

@@ -65,6 +65,18 @@ def test_a_plan_that_cannot_be_written_leaves_nothing_behind(spec: Path) -> None
     assert sorted(path.name for path in spec.parent.iterdir()) == ["mlflow.yaml", "plan.json"]
 
 
+def test_a_plan_is_bound_to_what_its_spec_extends(spec: Path) -> None:
+    """A base that was changed after the review asks for something else."""
+    base = spec.with_name("base.yaml")
+    base.write_text("version: 1\nmemory: 1Gi\n", encoding="utf-8")
+    spec.write_text("version: 1\nextends: base.yaml\n", encoding="utf-8")
+    out = _saved(spec)
+    sealed.refuse_if_stale(sealed.read(str(out)), _plan(spec))
+    base.write_text("version: 1\nmemory: 2Gi\n", encoding="utf-8")
+    with pytest.raises(errors.PlanStale, match="has changed since"):
+        sealed.refuse_if_stale(sealed.read(str(out)), _plan(spec))
+
+
 def test_a_link_is_followed_and_stays_a_link(spec: Path) -> None:
     """What the link leads to is written."""
     (spec.parent / "real.json").touch()
@@ -86,7 +98,7 @@ def test_a_plan_whose_spec_is_gone_leaves_nothing_behind(spec: Path) -> None:
     """What cannot be sealed is not half written."""
     plan = _plan(spec)
     spec.unlink()
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(errors.SpecInvalid):
         sealed.save(plan, str(spec.with_name("plan.json")))
     assert list(spec.parent.iterdir()) == []
 

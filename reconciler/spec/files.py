@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
 from reconciler.errors import SpecInvalid
 
+REQUIRED = frozenset({"name", "project", "region"})
+"""What makes a file a spec of its own; a base may leave them to those that extend it."""
 PACKAGE = Path(__file__).resolve().parents[1]
 
 
@@ -33,6 +36,24 @@ def specs_folder() -> Path:
     return data_path("specs")
 
 
+def _whole(files: list[str]) -> list[str]:
+    """*files* without those that are there to be extended only: a base of another one, and no spec by itself."""
+    from reconciler.spec.extend import read_whole
+    from reconciler.spec.finding import UnreadableError
+
+    bases: set[str] = set()
+    partial: set[str] = set()
+    for file in files:
+        try:
+            reading = read_whole(file)
+        except UnreadableError:
+            continue  # whoever checks it says why
+        bases.update(reading.files[1:])
+        if not isinstance(reading.value, dict) or not reading.value.keys() >= REQUIRED:
+            partial.add(file)
+    return [file for file in files if os.path.normpath(file) not in bases or file not in partial]
+
+
 def spec_files(paths: Iterable[str]) -> list[str]:
     """*paths* with each folder replaced by the specs in it, in order. Raises SpecInvalid for a folder without any."""
     found: list[str] = []
@@ -45,5 +66,5 @@ def spec_files(paths: Iterable[str]) -> list[str]:
             raise SpecInvalid(
                 f"{path}: this folder holds no .yaml file", way_out="Name a spec or a folder of specs."
             )
-        found += inside
+        found += _whole(inside)
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Severity = Literal["error", "warning"]
 
@@ -45,6 +45,14 @@ class Problem:
     message: str
     ways_out: tuple[str, ...] = ()
     severity: Severity = "error"
+
+
+class Place(NamedTuple):
+    """Where something stands: *line* and *column* of *file* count from 1."""
+
+    file: str
+    line: int
+    column: int
 
 
 class UnreadableError(Exception):

@@ -7,19 +7,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import fields, is_dataclass, replace
-from pathlib import Path as FilePath
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, cast, get_args, get_origin, get_type_hints
 
 from reconciler.errors import SpecInvalid
 from reconciler.model import Origin
 from reconciler.spec import schema as contract
 from reconciler.spec.deployment import Deployment
+from reconciler.spec.extend import read_whole
 from reconciler.spec.finding import Finding, Path, Problem, UnreadableError, dotted, parents
 from reconciler.spec.rules import problems
-from reconciler.spec.source import read_text
-from reconciler.spec.tree import parse
-from reconciler.spec.values import Reading, read_values
+from reconciler.spec.values import Reading
+from reconciler.spec.variables import substituted
 
 
 def load(path: str | os.PathLike[str]) -> Deployment:
@@ -47,19 +46,40 @@ def read(path: str | os.PathLike[str]) -> tuple[Deployment | None, list[Finding]
 
     Whatever the file holds, this does not raise.
     """
-    file = os.fspath(path)
+    seen = look(path)
+    return seen.deployment, seen.findings
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a spec came to: the *deployment*, None if it has errors; every finding; what its files say together."""
+
+    deployment: Deployment | None
+    findings: list[Finding]
+    reading: Reading | None
+
+
+def files_of(path: str | os.PathLike[str]) -> tuple[str, ...]:
+    """The spec's own file and those of its bases. Raises SpecInvalid where one cannot be read."""
     try:
-        text, findings = read_text(FilePath(file), file)
-        root, more = parse(text, file)
+        return read_whole(os.fspath(path)).files
     except UnreadableError as unreadable:
-        return None, list(unreadable.findings)
-    reading = read_values(root, file)
-    findings += _with_keys(more, reading) + reading.findings
+        raise invalid(unreadable.findings) from unreadable
+
+
+def look(path: str | os.PathLike[str]) -> Seen:
+    """Everything about the spec at *path*. Whatever the file holds, this does not raise."""
+    try:
+        reading = read_whole(os.fspath(path))
+    except UnreadableError as unreadable:
+        return Seen(None, list(unreadable.findings), None)
+    findings = list(reading.findings)
     deployment = _judge(reading, findings)
-    findings.sort(key=lambda finding: (finding.line, finding.column))
+    order = {file: number for number, file in enumerate(reading.files)}
+    findings.sort(key=lambda finding: (order.get(finding.file, len(order)), finding.line, finding.column))
     if any(finding.severity == "error" for finding in findings):
-        return None, _first(findings)
-    return deployment, _first(findings)
+        deployment = None
+    return Seen(deployment, _first(findings), reading)
 
 
 def _judge(reading: Reading, findings: list[Finding]) -> Deployment | None:
@@ -67,12 +87,10 @@ def _judge(reading: Reading, findings: list[Finding]) -> Deployment | None:
     rules = contract.load_schema()
     if not isinstance(reading.value, dict):
         if () not in reading.bad:
-            line, column = reading.values[()]
             message = "is not a mapping of keys to values"
-            findings.append(
-                Finding(reading.file, line, column, "", message, "begin with version: 1 and name: …")
-            )
+            findings.append(Finding(*reading.values[()], "", message, "begin with version: 1 and name: …"))
         return None
+    reading.value = substituted(rules, reading, findings)
     value = contract.canonical(rules, reading.value)
     faults = contract.faults(rules, value, reading.bad)
     findings += [_located(fault, reading) for fault in faults]
@@ -97,8 +115,7 @@ def _located(fault: contract.Fault, reading: Reading) -> Finding:
     while path not in places and path:
         path = path[:-1]
         places = reading.values
-    line, column = places[path]
-    return Finding(reading.file, line, column, dotted(fault.path), fault.message, fault.way_out)
+    return Finding(*places[path], dotted(fault.path), fault.message, fault.way_out)
 
 
 def _placed(problem: Problem, reading: Reading) -> Finding:
@@ -106,17 +123,9 @@ def _placed(problem: Problem, reading: Reading) -> Finding:
     places = {dotted(path): place for path, place in reading.values.items()}
     given = [key for key in problem.keys if key in places]
     around = next((part for part in parents(problem.keys[0]) if part in places), "")
-    line, column = places[given[0] if given else around]
+    place = places[given[0] if given else around]
     ways = ", or ".join(problem.ways_out)
-    return Finding(reading.file, line, column, problem.keys[0], problem.message, ways, problem.severity)
-
-
-def _with_keys(findings: list[Finding], reading: Reading) -> list[Finding]:
-    """Findings of the parser, which knows lines, with the key that stands there."""
-    keys = {place: dotted(path) for path, place in reading.values.items()}
-    return [
-        replace(finding, key=keys.get((finding.line, finding.column), finding.key)) for finding in findings
-    ]
+    return Finding(*place, problem.keys[0], problem.message, ways, problem.severity)
 
 
 def _first(findings: list[Finding]) -> list[Finding]:
@@ -135,7 +144,7 @@ def build(filled: Any, reading: Reading) -> Deployment:
     """The frozen deployment of *filled*, which satisfies the schema with every default in place."""
     values = cast(dict[str, Any], filled)
     origins = {
-        dotted(path): Origin(reading.file, (reading.keys.get(path) or place)[0], dotted(path))
+        dotted(path): Origin(place.file, (reading.keys.get(path) or place).line, dotted(path))
         for path, place in reading.values.items()
         if path
     }

@@ -32,7 +32,7 @@ def starter(name: str, project: str, region: str, *, schema: str = "") -> str:
         lines.append("")
         lines += _explained(inner, 0)
         if key in given:
-            lines.append(f"{key}: {_written(given[key])}")
+            lines.append(f"{key}: {written(given[key])}")
         else:
             lines += [f"#{line}" for line in _defaulted(key, inner, 0)]
     return "\n".join(lines) + "\n"
@@ -50,7 +50,7 @@ def _defaulted(key: str, inner: Schema, depth: int) -> Iterator[str]:
     """*key* at its default, with every key below it."""
     indent = "  " * depth
     if "properties" not in inner:
-        yield f"{indent}{key}: {_written(inner['default'])}"
+        yield f"{indent}{key}: {written(inner['default'])}"
         return
     yield f"{indent}{key}:"
     for name, below in cast(Mapping[str, Schema], inner["properties"]).items():
@@ -58,7 +58,7 @@ def _defaulted(key: str, inner: Schema, depth: int) -> Iterator[str]:
         yield from _defaulted(name, below, depth + 1)
 
 
-def _written(value: Any) -> str:
+def written(value: Any) -> str:
     """*value* in YAML: plain words plain, everything else as JSON, which YAML reads."""
     if isinstance(value, str) and value[:1].isalpha() and resolve(value) == value and ": " not in value:
         return value

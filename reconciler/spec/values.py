@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from reconciler.spec.finding import Finding, Path, dotted
+from reconciler.spec.finding import Finding, Path, Place, dotted
 from reconciler.spec.scalars import Ambiguous, resolve
 from reconciler.spec.tree import Node
 
@@ -13,14 +13,18 @@ Value = None | bool | int | float | str | list["Value"] | dict[str, "Value"]
 
 @dataclass(slots=True)
 class Reading:
-    """What a spec says. *keys* and *values* map paths to (line, column); *bad* paths are reported already."""
+    """What a spec says. *keys* and *values* map paths to their places; *bad* paths are reported already.
+
+    *files* are the spec's own and those of its bases, in the order in which one extends the other.
+    """
 
     file: str
     value: Value = None
-    keys: dict[Path, tuple[int, int]] = field(default_factory=dict[Path, tuple[int, int]])
-    values: dict[Path, tuple[int, int]] = field(default_factory=dict[Path, tuple[int, int]])
+    keys: dict[Path, Place] = field(default_factory=dict[Path, Place])
+    values: dict[Path, Place] = field(default_factory=dict[Path, Place])
     findings: list[Finding] = field(default_factory=list[Finding])
     bad: set[Path] = field(default_factory=set[Path])
+    files: tuple[str, ...] = ()
 
     def report(self, node: Node, path: Path, message: str, way_out: str) -> None:
         """Note what is wrong at *node*."""
@@ -29,13 +33,13 @@ class Reading:
 
 def read_values(root: Node, file: str) -> Reading:
     """The values below *root*; what is wrong is in the reading's findings."""
-    reading = Reading(file)
+    reading = Reading(file, files=(file,))
     reading.value = _value(root, (), reading)
     return reading
 
 
 def _value(node: Node, path: Path, reading: Reading) -> Value:
-    reading.values[path] = (node.line, node.column)
+    reading.values[path] = Place(reading.file, node.line, node.column)
     if node.kind == "mapping":
         return _mapping(node, path, reading)
     if node.kind == "sequence":
@@ -62,11 +66,11 @@ def _mapping(node: Node, path: Path, reading: Reading) -> dict[str, Value]:
             continue
         here = (*path, key.text)
         if key.text in found:
-            first = reading.keys[here][0]
+            first = reading.keys[here].line
             way = f"keep one of the two (the other is on line {first})"
             reading.report(key, here, "the same key twice; YAML readers silently take one of them", way)
             continue
-        reading.keys[here] = (key.line, key.column)
+        reading.keys[here] = Place(reading.file, key.line, key.column)
         found[key.text] = _value(value, here, reading)
     return found
 

@@ -99,3 +99,16 @@ def test_a_spec_that_is_not_there_is_one_message(cli: Cli, tmp_path: Path, comma
     assert said.code == 3
     assert "nothing.yaml" in said.err
     assert "Traceback" not in said.err
+
+
+def test_validate_prints_what_a_spec_means_with_those_that_it_extends(cli: Cli, spec: Path) -> None:
+    """As YAML with the file of each line; as JSON for machines; for a spec without a base only when asked."""
+    child = spec.with_name("child.yaml")
+    child.write_text(f"version: 1\nextends: {spec.name}\nname: mlflow-child\nmemory: 2Gi\n", encoding="utf-8")
+    said = cli("validate", child)
+    assert said.code == 0
+    assert f'memory: "2Gi"  # {child}:4\n' in said.out
+    assert f"# {spec}:" in said.out
+    assert json.loads(cli("validate", "--format", "json", child).out)["merged"][str(child)]["memory"] == "2Gi"
+    assert "# " not in cli("validate", spec).out
+    assert f"# {spec}:" in cli("validate", "--merged", spec).out
