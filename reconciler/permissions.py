@@ -174,7 +174,7 @@ ASKED: Final[Mapping[str, Asked]] = {
         ("cloudsql.instances.delete",),
     ),
     "sqladmin.database": Asked(
-        ("cloudsql.databases.get", "cloudsql.instances.get"), ("cloudsql.databases.create",)
+        ("cloudsql.databases.list", "cloudsql.instances.get"), ("cloudsql.databases.create",)
     ),
     "sqladmin.user": Asked(
         ("cloudsql.users.get", "cloudsql.instances.get", "secretmanager.secrets.list"),

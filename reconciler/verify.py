@@ -39,7 +39,7 @@ class Check:
 class Target:
     """The server to prove: its *url* and login *mode*, where to connect instead of resolving the URL, the login.
 
-    *username* and *password* are for `basic`, *token* (a Google ID token) for `iam`.
+    *username* and *password* are for `basic` and (the administrator's) `mlflow`, *token* (a Google ID token) for `iam`.
     """
 
     url: str
@@ -62,7 +62,7 @@ def verify(target: Target, *, write: bool) -> Iterator[Check]:
             )
         else:
             yield _check("refuses the anonymous", lambda: _refused(anonymous, target))
-        if target.mode == "basic":
+        if target.password:
             yield _check("refuses a wrong password", lambda: _wrong_password(target))
         yield (
             login := _check(
@@ -91,7 +91,7 @@ def _work(user: httpx.Client) -> Iterator[Check]:
 def _client(target: Target, *, login: bool) -> httpx.Client:
     host = httpx.URL(target.url).host
     headers = {"Host": host} if target.connect_to else {}
-    auth = httpx.BasicAuth(target.username, target.password) if login and target.mode == "basic" else None
+    auth = httpx.BasicAuth(target.username, target.password) if login and target.password else None
     if login and target.token:
         headers["Authorization"] = f"Bearer {target.token}"
     # An endpoint that stands in for Google Cloud is on this machine: a proxy from the environment cannot reach it.
@@ -121,7 +121,7 @@ def _healthy(client: httpx.Client) -> str:
 
 def _refused(client: httpx.Client, target: Target) -> str:
     answer = client.post(f"{API}/experiments/search", json={"max_results": 1}, headers={"Origin": target.url})
-    expected = 401 if target.mode == "basic" else 403
+    expected = 401 if target.password else 403
     return "" if answer.status_code in {401, expected} else _seen(answer)
 
 

@@ -1,7 +1,7 @@
 """The environment that the image reads, checked as a whole before anything starts."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Final
 
@@ -38,6 +38,26 @@ class Database:
 
 
 @dataclass(frozen=True)
+class Users:
+    """MLflow's own users: their database, and what is theirs where nobody has shared or locked anything."""
+
+    database: Database
+    administrator: str
+    default_permission: str
+    key: str = field(repr=False)
+    """With which MLflow's pages sign their forms; the same in every instance."""
+
+
+@dataclass(frozen=True)
+class Administrator:
+    """Who is made administrator of MLflow's own users, and in which database."""
+
+    database: Database
+    name: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Settings:
     """What `serve` needs."""
 
@@ -48,6 +68,8 @@ class Settings:
     """`gs://BUCKET[/FOLDER]`, or `file:///FOLDER` outside Cloud Run."""
     login: tuple[str, str] | None = field(repr=False)
     """User name and password, or None where nginx asks for none."""
+    users: Users | None
+    """None where MLflow knows no users of its own."""
     workers: int
     jobs: bool
 
@@ -90,15 +112,41 @@ def read_retention(environ: Mapping[str, str]) -> Retention:
     return retention
 
 
+def read_users(environ: Mapping[str, str]) -> Users | None:
+    """What MLflow needs to know its users; None where it knows none. Raises BadEnvironment with every finding."""
+    findings: list[str] = []
+    users = _users(environ, _database(environ, findings), findings)
+    if findings:
+        raise BadEnvironment(findings)
+    return users
+
+
+def read_administrator(environ: Mapping[str, str]) -> Administrator | None:
+    """Whom `migrate` makes administrator, where there are users. Raises BadEnvironment with every finding."""
+    if environ.get("FRONT_AUTH") != OWN_USERS:
+        return None
+    findings: list[str] = []
+    administrator = Administrator(
+        database=_users_database(environ, _database(environ, findings), findings),
+        name=_administrator(environ, findings),
+        password=_text(environ, "MLFLOW_AUTH_ADMIN_PASSWORD", "the administrator's password", findings),
+    )
+    if findings:
+        raise BadEnvironment(findings)
+    return administrator
+
+
 def read(environ: Mapping[str, str]) -> Settings:
     """What `serve` needs. Raises BadEnvironment with every finding."""
     findings: list[str] = []
+    database = _database(environ, findings)
     settings = Settings(
-        database=_database(environ, findings),
+        database=database,
         address=environ.get("LISTEN_ADDRESS") or "0.0.0.0",  # noqa: S104 -- a container is reached from outside
         port=_number(environ, "PORT", 8080, 65535, findings),
         artifacts=_artifacts(environ, findings),
         login=_login(environ, findings),
+        users=_users(environ, database, findings),
         workers=_number(environ, "MLFLOW_WORKERS", 1, 64, findings),
         jobs=_flag(environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION", findings),
     )
@@ -172,10 +220,10 @@ def _is_bucket_name(name: str) -> bool:
 
 def _login(environ: Mapping[str, str], findings: list[str]) -> tuple[str, str] | None:
     mode = environ.get("FRONT_AUTH", "")
-    if mode == "none":
+    if mode in ("none", OWN_USERS):
         return None
     if mode != "basic":
-        findings.append(f"FRONT_AUTH is {mode!r}: none or basic is needed" if mode else _NO_MODE)
+        findings.append(f"FRONT_AUTH is {mode!r}: none, basic or mlflow is needed" if mode else _NO_MODE)
         return None
     user = _text(environ, "FRONT_USERNAME", "the user name that nginx asks for", findings)
     password = _text(environ, "FRONT_PASSWORD", "the password that nginx asks for", findings)
@@ -184,8 +232,37 @@ def _login(environ: Mapping[str, str], findings: list[str]) -> tuple[str, str] |
     return user, password
 
 
+def _users(environ: Mapping[str, str], database: Database, findings: list[str]) -> Users | None:
+    if environ.get("FRONT_AUTH") != OWN_USERS:
+        return None
+    name, key = "MLFLOW_AUTH_DEFAULT_PERMISSION", "MLFLOW_FLASK_SERVER_SECRET_KEY"
+    permission = _text(environ, name, "what users may do with what nobody has shared", findings)
+    if permission and permission not in _PERMISSIONS:
+        findings.append(f"{name} is {permission!r}: one of {', '.join(_PERMISSIONS)} is needed")
+    return Users(
+        database=_users_database(environ, database, findings),
+        administrator=_administrator(environ, findings),
+        default_permission=permission,
+        key=_text(environ, key, "the key with which MLflow's pages sign their forms", findings),
+    )
+
+
+def _administrator(environ: Mapping[str, str], findings: list[str]) -> str:
+    return _text(environ, "MLFLOW_AUTH_ADMIN_USERNAME", "the administrator among MLflow's users", findings)
+
+
+def _users_database(environ: Mapping[str, str], database: Database, findings: list[str]) -> Database:
+    name = _text(environ, "MLFLOW_AUTH_DB_NAME", "the database of MLflow's users", findings)
+    if name and name == database.name:
+        findings.append("MLFLOW_AUTH_DB_NAME and MLFLOW_DB_NAME are the same: users live in a database apart")
+    return replace(database, name=name)
+
+
+OWN_USERS: Final = "mlflow"
+_PERMISSIONS: Final = ("NO_PERMISSIONS", "READ", "USE", "EDIT", "MANAGE")
 _NO_MODE: Final = (
-    "FRONT_AUTH is not set: none (whoever reaches the port is let in) or basic (nginx asks for a login)"
+    "FRONT_AUTH is not set: none (whoever reaches the port is let in), basic (nginx asks for a login) "
+    "or mlflow (MLflow asks, and knows its users)"
 )
 
 

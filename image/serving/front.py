@@ -55,8 +55,8 @@ def write(settings: Settings, template: Path, run_dir: Path) -> str:
     """Write nginx's files into the private run folder, and return the path of nginx. Raises NoNginx."""
     path, features = program()
     if settings.login:
-        _write_private(run_dir / "htpasswd", password_line(*settings.login))
-    _write_private(run_dir / "nginx.conf", configuration(template.read_text(), settings, run_dir, features))
+        write_private(run_dir / "htpasswd", password_line(*settings.login))
+    write_private(run_dir / "nginx.conf", configuration(template.read_text(), settings, run_dir, features))
     return path
 
 
@@ -95,6 +95,7 @@ def password_line(user: str, password: str) -> str:
     return f"{user}:{hashes.sha512_crypt.using(rounds=_ROUNDS).hash(password)}\n"
 
 
-def _write_private(path: Path, text: str) -> None:
+def write_private(path: Path, text: str) -> None:
+    """Write a new file that only this user may read."""
     path.touch(mode=0o600, exist_ok=False)
     path.write_text(text)

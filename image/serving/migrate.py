@@ -7,22 +7,21 @@ import time
 from types import FrameType
 from typing import Any, Final
 
-from . import schema
-from .environment import BAD_SCHEMA, NO_DATABASE, Database
+from . import schema, users
+from .environment import BAD_SCHEMA, NO_DATABASE, Administrator, Database
 from .schema import NoDatabase
 
-_DATABASE_SECONDS: Final = 60
 _LOCK: Final = 0x6D6C666C6F77
 """The advisory lock's key: "mlflow" in ASCII. Any number would do that nobody else uses in this database."""
 _LOCK_SECONDS: Final = 900
 _DEFAULT_EXPERIMENT: Final = "select 1 from experiments limit 1"
 
 
-def run(database: Database) -> int:
-    """Migrate and return the exit code."""
+def run(database: Database, administrator: Administrator | None) -> int:
+    """Migrate, the database of users included where there is an administrator, and return the exit code."""
     signal.signal(signal.SIGTERM, _stop)
     try:
-        connection = schema.connect(database, _DATABASE_SECONDS, _say)
+        connection = schema.connect(database, schema.PATIENCE, _say)
     except NoDatabase as error:
         _say(str(error))
         return NO_DATABASE
@@ -30,7 +29,8 @@ def run(database: Database) -> int:
         if not _lock(connection):
             _say(f"another migration has been at work for {_LOCK_SECONDS} s; this one gives up")
             return NO_DATABASE
-        return _migrate(database, connection)
+        code = _migrate(database, connection)
+        return users.migrate(administrator, _say) if administrator and code == 0 else code
     finally:
         connection.close()  # and with it goes the lock
 

@@ -1,5 +1,7 @@
 """MLflow itself, started as `mlflow server` starts it in the end, but without the two processes in between."""
 
+import hashlib
+import hmac
 import importlib
 import os
 import secrets
@@ -11,8 +13,8 @@ import time
 from pathlib import Path
 from typing import Any, NoReturn
 
-from . import schema
-from .environment import read_database
+from . import schema, users
+from .environment import Users, read_database, read_users
 
 _UPLOAD_CHUNK_BYTES = 8 * 1024 * 1024
 """Of an upload to gs://; without chunks Google's library reads the whole artifact into memory."""
@@ -25,6 +27,13 @@ def serve() -> int:
     run_dir = Path(os.environ["SERVING_RUN_DIR"])
     guard = int(os.environ["SERVING_GUARD"])
     threading.Thread(target=_end_with_the_supervisor, args=(guard, run_dir), daemon=True).start()
+    known = read_users(os.environ)
+    if known:
+        complaint, code = users.trouble(known, _say)  # before MLflow starts, which would upgrade the schema
+        if complaint:
+            _say(complaint)
+            return code
+        os.environ.update(users.settings(known, run_dir))
     os.environ.update(_settings(run_dir))
     # From here on it is in the URI only.
     del os.environ["MLFLOW_DB_PASSWORD"]
@@ -63,6 +72,9 @@ def _settings(run_dir: Path) -> dict[str, str]:
         # Artifacts on their way lie in files; these go when the run folder goes, however MLflow ended.
         "TMPDIR": str(temporary),
     }
+    known = read_users(os.environ)
+    if jobs and known:
+        settings["_MLFLOW_INTERNAL_GATEWAY_AUTH_TOKEN"] = _pass(known, run_dir)
     if jobs:
         (run_dir / "jobs").mkdir(mode=0o700, exist_ok=True)
         settings["_MLFLOW_HUEY_STORAGE_PATH"] = str(run_dir / "jobs")
@@ -89,11 +101,16 @@ def run_jobs() -> NoReturn:
     if os.environ.get("FRONT_AUTH") == "basic":
         environ["MLFLOW_TRACKING_USERNAME"] = os.environ["FRONT_USERNAME"]
         environ["MLFLOW_TRACKING_PASSWORD"] = os.environ["FRONT_PASSWORD"]
-    for name in ("MLFLOW_DB_PASSWORD", "FRONT_PASSWORD"):
+    for name in ("MLFLOW_DB_PASSWORD", "FRONT_PASSWORD", "MLFLOW_FLASK_SERVER_SECRET_KEY"):
         environ.pop(name, None)
     engine = "_executor_runner" if os.environ.get("MLFLOW_SERVER_JOB_EXECUTION_ENGINE") else "_job_runner"
     command = [sys.executable, "-m", f"mlflow.server.jobs.{engine}"]
     os.execve(sys.executable, command, environ)  # noqa: S606 -- no shell is wanted
+
+
+def _pass(known: Users, run_dir: Path) -> str:
+    """What jobs show to the gateway instead of a user's password; the server's parts make it each for itself."""
+    return hmac.new(known.key.encode(), str(run_dir).encode(), hashlib.sha256).hexdigest()
 
 
 def _own_host() -> str:
@@ -113,3 +130,8 @@ def _end_with_the_supervisor(guard: int, run_dir: Path) -> None:
             os.killpg(group, signal.SIGKILL)
         except (ProcessLookupError, PermissionError):
             continue
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"entrypoint: {text}\n")
+    sys.stderr.flush()

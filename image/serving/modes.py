@@ -21,7 +21,8 @@ def run(entrypoint: str, words: list[str]) -> int:
         if mode == "migrate":
             from . import migrate
 
-            return migrate.run(environment.read_database(os.environ))
+            database = environment.read_database(os.environ)
+            return migrate.run(database, environment.read_administrator(os.environ))
         if mode == "retain":
             from . import retain
 

@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from . import front, schema
+from . import front, probe, schema
 from .environment import BAD_SCHEMA, NO_DATABASE, PART_DIED, Settings
 from .front import NoNginx
 from .schema import NoDatabase
@@ -32,39 +32,40 @@ def run(settings: Settings, template: Path) -> int:
         return _failed(str(error), NO_DATABASE)
     if complaint := schema.complaint(revision, schema.wanted()):
         return _failed(complaint, BAD_SCHEMA)
-    if trouble := _wait_for_mlflow(run_dir / "mlflow.sock"):
+    if trouble := _wait_for_mlflow(run_dir / "mlflow.sock", login=settings.users is not None):
         return _failed(trouble, PART_DIED)
     return 0
 
 
-def _wait_for_mlflow(path: Path) -> str:
+def _wait_for_mlflow(path: Path, *, login: bool) -> str:
     """Ask MLflow for an experiment until it answers; "" when it did. The supervisor watches that it lives.
 
     Its /health does not look at the database. This request does, and so makes the connections and finishes the imports
-    that the first user would wait for.
+    that the first user would wait for. Where MLflow asks for a *login*, the open path that looks there is asked instead.
     """
     end = time.monotonic() + _MLFLOW_SECONDS
     while time.monotonic() < end:
         try:
-            status, body = _ask(path)
+            status, body = _ask(path, login=login)
         except (FileNotFoundError, ConnectionError):
             time.sleep(_POLL_SECONDS)
             continue
         except TimeoutError:
             break
-        return "" if status == http.client.OK else f"MLflow answers {status} to a search: {body[:500]}"
+        return "" if status == http.client.OK else f"MLflow answers {status} at first: {body[:500]}"
     return f"MLflow did not answer within {_MLFLOW_SECONDS} s"
 
 
-def _ask(path: Path) -> tuple[int, str]:
+def _ask(path: Path, *, login: bool) -> tuple[int, str]:
+    method, target = ("GET", probe.PATH) if login else ("POST", "/api/2.0/mlflow/runs/search")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as channel:
         channel.settimeout(_MLFLOW_SECONDS)
         channel.connect(str(path))
         connection = http.client.HTTPConnection("mlflow")
         connection.sock = channel
         connection.request(
-            "POST",
-            "/api/2.0/mlflow/runs/search",
+            method,
+            target,
             body=json.dumps({"experiment_ids": ["0"], "max_results": 1}),
             headers={"Host": _allowed_host(), "Content-Type": "application/json", "Connection": "close"},
         )

@@ -13,12 +13,26 @@ from urllib.parse import quote
 
 from .environment import Database
 
+PATIENCE: Final = 60
+"""Seconds that a migration waits for a database to answer."""
 _FATAL: Final = ("password authentication failed", "does not exist", "no pg_hba.conf entry")
 """PostgreSQL's words for what no waiting mends. A connection that is refused carries no error code to look at."""
 
 
 class NoDatabase(Exception):
     """The database does not answer, or does not let us in."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where MLflow keeps migrations of one schema, and in which table Alembic notes the schema's revision."""
+
+    folder: str
+    table: str
+
+
+RUNS: Final = Place("store/db_migrations/versions", "alembic_version")
+USERS: Final = Place("server/auth/db/migrations/versions", "alembic_version_auth")
 
 
 @dataclass(frozen=True)
@@ -63,24 +77,22 @@ def connect(database: Database, patience: float, say: Callable[[str], None]) -> 
             pause = min(pause * 2, 2.0)
 
 
-def found(connection: Any) -> str | None:
+def found(connection: Any, place: Place = RUNS) -> str | None:
     """The revision of the database's schema; None where there is no schema."""
     with connection, connection.cursor() as cursor:
-        cursor.execute("select to_regclass('alembic_version')")
+        cursor.execute("select to_regclass(%s)", (place.table,))
         if cursor.fetchone()[0] is None:
             return None
-        cursor.execute("select version_num from alembic_version")
+        cursor.execute(f"select version_num from {place.table}")  # noqa: S608 -- one of the two names above
         row = cursor.fetchone()
         return str(row[0]) if row else None
 
 
-def wanted() -> Revisions:
+def wanted(place: Place = RUNS) -> Revisions:
     """The revisions of the installed MLflow, read from its migration files as Alembic would."""
     spec = find_spec("mlflow")
     folders = list(spec.submodule_search_locations or ()) if spec else []
-    files = [
-        file for folder in folders for file in Path(folder).glob("store/db_migrations/versions/[!_]*.py")
-    ]
+    files = [file for folder in folders for file in Path(folder).glob(f"{place.folder}/[!_]*.py")]
     parents: dict[str, str] = {}
     for file in files:
         text = file.read_text()

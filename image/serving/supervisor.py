@@ -18,7 +18,8 @@ from .environment import PART_DIED, Settings
 DRAIN_SECONDS: Final = 8.5
 """For requests in flight after SIGTERM. Cloud Run kills after 10 s, and MLflow wants the rest to end in order."""
 _MLFLOW_END_SECONDS: Final = 1.0
-_SECRETS: Final = ("MLFLOW_DB_PASSWORD", "FRONT_PASSWORD")
+_LOGIN: Final = ("FRONT_USERNAME", "FRONT_PASSWORD")
+_SECRETS: Final = ("MLFLOW_DB_PASSWORD", "FRONT_PASSWORD", "MLFLOW_FLASK_SERVER_SECRET_KEY")
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,7 @@ def serve(settings: Settings, entrypoint: str) -> int:
 def _live(settings: Settings, entrypoint: str, parts: Parts, guard: int) -> int:
     environ = {**os.environ, "SERVING_RUN_DIR": parts.run_dir, "SERVING_GUARD": str(guard)}
     python = [sys.executable, entrypoint]
-    front_less = {name: value for name, value in environ.items() if not name.startswith("FRONT_")}
+    front_less = {name: value for name, value in environ.items() if name not in _LOGIN}
     parts.start("mlflow", [*python, ".mlflow"], front_less)
     parts.start("ready", [*python, ".ready"], environ)
     event = parts.wait(None)

@@ -9,7 +9,8 @@ from typing import Any, cast
 from reconciler import errors, pipeline
 from reconciler.gcp.cloud import Cloud
 from reconciler.model import Observed
-from reconciler.resources import run_service, secretmanager_version
+from reconciler.resources import run_migration, run_service, secretmanager_version
+from reconciler.resources.run_migration import Migration
 from reconciler.resources.run_service import Service
 from reconciler.server.naming import Names
 from reconciler.spec.deployment import Deployment
@@ -18,7 +19,10 @@ from reconciler.verify import Target
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """The server's *url*; *local_url* where a sandbox serves it on this machine too; the login for `basic`."""
+    """The server's *url*; *local_url* where a sandbox serves it on this machine too; the login where it asks for one.
+
+    With mode `mlflow` that is the administrator's, with the password that was set last from Secret Manager.
+    """
 
     names: Names
     service: Observed
@@ -36,15 +40,25 @@ def enter(cloud: Cloud, deployment: Deployment) -> Entry:
             f"{deployment.name} is not deployed there",
             way_out="Run apply on it first, with the same options.",
         )
-    if deployment.auth.mode != "basic":
+    if not deployment.auth.asks_password:
         return Entry(names, service, local_url(cloud, names))
-    pinned = service.body.get("template.containers.env.FRONT_PASSWORD")
+    username, pinned = _login(cloud, deployment, names, service)
     if not pinned:
         raise errors.NotThere(
             "the deployed server has no login yet", way_out=f"mlflow-reconcile apply {deployment.file}"
         )
-    password = secretmanager_version.value_of(cloud, str(pinned))
-    return Entry(names, service, local_url(cloud, names), deployment.auth.username, password)
+    password = secretmanager_version.value_of(cloud, pinned)
+    return Entry(names, service, local_url(cloud, names), username, password)
+
+
+def _login(cloud: Cloud, deployment: Deployment, names: Names, service: Observed) -> tuple[str, str]:
+    """The user name, and the version of the secret that holds the password; "" where none was given yet."""
+    if deployment.auth.mode == "basic":
+        pinned = service.body.get("template.containers.env.FRONT_PASSWORD")
+        return deployment.auth.username, str(pinned or "")
+    migrated = Migration().observe(cloud, run_migration.ref(names))
+    given = migrated.body.get(run_migration.GIVEN) if migrated else None
+    return deployment.auth.mlflow.admin_username, str(given or "")
 
 
 def target(cloud: Cloud, deployment: Deployment) -> Target:

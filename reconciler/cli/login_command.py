@@ -21,7 +21,7 @@ def command(spec: str, sandbox: bool) -> None:
     cloud = session.connect(deployment, sandbox=sandbox)
     way = entry.enter(cloud, deployment)
     settings = {"MLFLOW_TRACKING_URI": way.local_url or way.names.url}
-    if deployment.auth.mode == "basic":
+    if deployment.auth.asks_password:
         settings |= {"MLFLOW_TRACKING_USERNAME": way.username, "MLFLOW_TRACKING_PASSWORD": way.password}
     elif deployment.auth.mode == "iam":
         settings["MLFLOW_TRACKING_TOKEN"] = entry.identity_token(cloud, way.names.url)

@@ -133,6 +133,7 @@ def _migrating(deployment: Deployment, names: Names) -> Body:
     environment: Body = {
         **settings.database_environment(names),
         BORN: sqladmin_instance.born(names),
+        **settings.users_environment(deployment),
         **{secret.variable: secretmanager_version.pinned(secret.name) for secret in held},
     }
     return {

@@ -9,26 +9,32 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from reconciler import errors
-from reconciler.gcp import fields as flat
-from reconciler.gcp import operations, retries
+from reconciler.gcp import containers, operations, retries
 from reconciler.gcp.cloud import Cloud
 from reconciler.gcp.proto import as_json
-from reconciler.model import Desired, Observed, Ref
+from reconciler.model import Body, Desired, Observed, Ref
 from reconciler.resources import (
     artifactregistry_image,
     run_job,
+    secretmanager_version,
     sqladmin_database,
     sqladmin_instance,
     sqladmin_user,
 )
+from reconciler.server import settings
 from reconciler.server.naming import Names
 from reconciler.spec.deployment import Deployment
 
 TIMEOUT = 60
+GIVEN = "users.password"
+"""Names the secret version that the administrator was given last, never the password."""
 
 
 class Migration:
-    """`run.migration`: fields `image` and `instance` (that the schema was last made for), and `state`."""
+    """`run.migration`: fields `image` and `instance` (that the schema was last made for), and `state`.
+
+    Where the server keeps users itself, `users.…` say in which database, and who was made administrator there.
+    """
 
     name: str = "run.migration"
     api: str = "run.googleapis.com"
@@ -36,25 +42,36 @@ class Migration:
 
     def desired(self, deployment: Deployment, names: Names) -> Iterable[Desired]:
         """A succeeded execution with the server's image."""
+        users = _users(deployment, names)
+        database = (sqladmin_database.ref(names, str(users["users.database"])),) if users else ()
         yield Desired(
             ref(names),
             {
                 "image": artifactregistry_image.reference(deployment, names),
                 "instance": sqladmin_instance.born(names),
                 "state": "SUCCEEDED",
+                **users,
             },
             needs=(
                 *artifactregistry_image.needs(deployment, names),
                 run_job.ref(names),
                 sqladmin_database.ref(names),
+                *database,
                 sqladmin_user.ref(names),
             ),
             lane=sqladmin_instance.lane(names),
             part_of=run_job.ref(names),
             effects={
-                "image": "backs up the database, then migrates its schema: an older MLflow will not start on it"
+                "image": "backs up the database, then migrates its schema: an older MLflow will not start on it",
+                "users.administrator": "makes this user an administrator, with the secret's password; others stay",
+                GIVEN: "gives the administrator the secret's password; other users keep theirs",
             },
-            origins={"": deployment.origin("server.version")},
+            origins={
+                "": deployment.origin("server.version"),
+                "users.database": deployment.origin("auth.mode"),
+                "users.administrator": deployment.origin("auth.mlflow.admin_username"),
+                GIVEN: deployment.origin("auth.mode"),
+            },
         )
 
     def observe(self, cloud: Cloud, ref: Ref) -> Observed | None:
@@ -69,11 +86,12 @@ class Migration:
         if not executions:
             return None
         newest = executions[0]
-        container = next(iter(flat.items(newest, "template.containers")), dict[str, Any]())
-        born = next((e.get("value") for e in flat.items(container, "env") if e["name"] == run_job.BORN), None)
+        ran = containers.flattened(newest.get("template") or {}, (cloud.project, cloud.project_number))
         running = "" if newest.get("completionTime") else "the migration is running"
-        body = {"image": container.get("image"), "instance": born, "state": _state(newest)}
-        return Observed(ref, body, busy=running)
+        told = {field: ran.get(f"{containers.ENV}{variable}") for field, variable in TOLD.items()}
+        return Observed(
+            ref, {"image": ran["containers.image"], "state": _state(newest), **told}, busy=running
+        )
 
     def create(self, cloud: Cloud, desired: Desired) -> None:
         """Run the job and wait for it."""
@@ -115,6 +133,25 @@ class Migration:
 
     def delete(self, cloud: Cloud, ref: Ref) -> None:
         """Nothing: executions go with their job."""
+
+
+TOLD = {
+    "instance": run_job.BORN,
+    "users.database": "MLFLOW_AUTH_DB_NAME",
+    "users.administrator": "MLFLOW_AUTH_ADMIN_USERNAME",
+    GIVEN: "MLFLOW_AUTH_ADMIN_PASSWORD",
+}
+"""Fields that an execution records in its environment."""
+
+
+def _users(deployment: Deployment, names: Names) -> Body:
+    told = settings.users_environment(deployment)
+    if not told:
+        return {}
+    return {
+        **{field: told[variable] for field, variable in TOLD.items() if variable in told},
+        GIVEN: secretmanager_version.pinned(names.admin_secret),
+    }
 
 
 def ref(names: Names) -> Ref:

@@ -160,6 +160,7 @@ def _template(deployment: Deployment, names: Names) -> Body:
         **{
             secret.variable: secretmanager_version.pinned(secret.name)
             for secret in secrets.wanted_secrets(deployment, names)
+            if secret.serves
         },
         **{one.variable: one.version for one in given if one.variable},
     }

@@ -1,15 +1,16 @@
-"""The database that MLflow's tables live in."""
+"""The databases: one that MLflow's tables live in, and one for the users where MLflow keeps its own."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from typing import Any
 
 from reconciler import errors
 from reconciler.gcp import operations, retries
 from reconciler.gcp.cloud import Cloud
 from reconciler.model import Desired, Observed, Ref
 from reconciler.resources import sqladmin_instance
-from reconciler.server.naming import DATABASE, Names
+from reconciler.server.naming import DATABASE, USER_DATABASES, Names
 from reconciler.spec.deployment import Deployment
 
 
@@ -21,33 +22,30 @@ class Database:
     tells: bool = False
 
     def desired(self, deployment: Deployment, names: Names) -> Iterable[Desired]:
-        """One database, in UTF-8."""
-        yield Desired(
-            ref(names),
-            {"charset": "UTF8"},
-            needs=(sqladmin_instance.ref(names),),
-            fixed=frozenset({"charset"}),
-            holds_data=True,
-            lane=sqladmin_instance.lane(names),
-            part_of=sqladmin_instance.ref(names),
-            origins={"": deployment.origin("database")},
-        )
+        """MLflow's own, and one for each mode that has users; all in UTF-8, and kept when the mode changes."""
+        for database, mode in ((DATABASE, ""), *((held, mode) for mode, held in USER_DATABASES.items())):
+            yield Desired(
+                ref(names, database),
+                {"charset": "UTF8"} if mode in {"", deployment.auth.mode} else None,
+                needs=(sqladmin_instance.ref(names),),
+                fixed=frozenset({"charset"}),
+                holds_data=True,
+                lane=sqladmin_instance.lane(names),
+                part_of=sqladmin_instance.ref(names),
+                origins={"": deployment.origin("auth.mode" if mode else "database")},
+            )
 
     def observe(self, cloud: Cloud, ref: Ref) -> Observed | None:
         """Its character set; None also while its instance is not there or not ready to tell."""
         instance, database = _names(ref)
-        request = (
-            cloud.api("sqladmin", "v1")
-            .databases()
-            .get(project=cloud.project, instance=instance, database=database)
-        )
         try:
-            found = cloud.found(f"reading database {database}", request.execute)
+            listed = cloud.once(("databases", instance), lambda: _listed(cloud, instance))
         except (errors.Refused, errors.AlreadyThere, errors.PermissionMissing):
             # What Google answers for an instance that is not there or not running; anything else is an error.
             if sqladmin_instance.usable(cloud, instance):
                 raise
             return None
+        found = next((one for one in listed if one.get("name") == database), None)
         return None if found is None else Observed(ref, {"charset": found.get("charset")})
 
     def create(self, cloud: Cloud, desired: Desired) -> None:
@@ -63,6 +61,7 @@ class Database:
         try:
             operations.sql_done(cloud, about, cloud.call(about, request.execute, retries.SQL))
         except errors.ReconcileError:
+            cloud.forget()
             if self.observe(cloud, desired.ref) is None:
                 raise
 
@@ -73,9 +72,16 @@ class Database:
         """Nothing: the database goes with its instance."""
 
 
-def ref(names: Names) -> Ref:
-    """MLflow's database."""
-    return Ref(Database.name, f"{names.instance}/databases/{DATABASE}")
+def ref(names: Names, database: str = DATABASE) -> Ref:
+    """MLflow's database, or another one beside it."""
+    return Ref(Database.name, f"{names.instance}/databases/{database}")
+
+
+def _listed(cloud: Cloud, instance: str) -> list[dict[str, Any]]:
+    """Every database of the instance, in one request however many of them are asked about."""
+    request = cloud.api("sqladmin", "v1").databases().list(project=cloud.project, instance=instance)
+    found: dict[str, Any] = cloud.found(f"reading the databases of {instance}", request.execute) or {}
+    return found.get("items", [])
 
 
 def _names(ref: Ref) -> tuple[str, str]:

@@ -94,6 +94,16 @@ class Names:
         return f"projects/{self.project}/secrets/{self.name}-gateway-passphrase"
 
     @property
+    def admin_secret(self) -> str:
+        """The secret that holds the password of MLflow's administrator."""
+        return f"projects/{self.project}/secrets/{self.name}-admin-password"
+
+    @property
+    def flask_secret(self) -> str:
+        """The secret that holds the key with which MLflow's own pages sign their forms."""
+        return f"projects/{self.project}/secrets/{self.name}-flask-key"
+
+    @property
     def repository(self) -> str:
         """The Artifact Registry repository's full name."""
         return f"{self.location}/repositories/{self.name}"
@@ -119,9 +129,14 @@ class Names:
         return f"{self.location}/services/{self.name}"
 
 
-SECRET_SUFFIXES = ("-db-password", "-login-password", "-webhook-key", "-gateway-passphrase")
+SECRET_SUFFIXES = (
+    *("-db-password", "-login-password", "-webhook-key", "-gateway-passphrase"),
+    *("-admin-password", "-flask-key"),
+)
 """What the names of a deployment's own secrets end in, after the deployment's name."""
 DATABASE = "mlflow"
+USER_DATABASES = {"mlflow": "mlflow_auth"}
+"""By auth mode, the database that holds users and permissions, beside the one with the runs."""
 DATABASE_USER = "mlflow"
 
 

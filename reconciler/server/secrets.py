@@ -20,14 +20,15 @@ GATEWAY_KEY = "MLFLOW_CRYPTO_KEK_PASSPHRASE"
 class Secret:
     """One secret that is made and kept for the deployment.
 
-    *name* is its full name, *key* the spec key that decides whether it is *wanted*. The server gets its value as the
-    environment *variable*; with *migrates* the migration job gets it as well.
+    *name* is its full name, *key* the spec key that decides whether it is *wanted*. Its value is the environment
+    *variable* of the server where it *serves*, and of the migration job where it *migrates*.
     """
 
     name: str
     key: str
     variable: str
     wanted: bool = True
+    serves: bool = True
     migrates: bool = False
 
 
@@ -53,9 +54,15 @@ class Reference:
 
 def secrets_of(deployment: Deployment, names: Names) -> tuple[Secret, ...]:
     """Every secret that any spec could want of this deployment, wanted or not."""
+    mode = deployment.auth.mode
+    own_users = mode == "mlflow"
+    admin = "MLFLOW_AUTH_ADMIN_PASSWORD"
     return (
         Secret(names.database_secret, "database", "MLFLOW_DB_PASSWORD", migrates=True),
-        Secret(names.login_secret, "auth.mode", "FRONT_PASSWORD", wanted=deployment.auth.mode == "basic"),
+        Secret(names.login_secret, "auth.mode", "FRONT_PASSWORD", wanted=mode == "basic"),
+        # The job makes the administrator, so the server never learns the password.
+        Secret(names.admin_secret, "auth.mode", admin, wanted=own_users, serves=False, migrates=True),
+        Secret(names.flask_secret, "auth.mode", "MLFLOW_FLASK_SERVER_SECRET_KEY", wanted=own_users),
         Secret(names.webhook_secret, "server.webhooks", WEBHOOK_KEY, wanted=deployment.server.webhooks),
         Secret(names.gateway_secret, "server.gateway", GATEWAY_KEY, wanted=deployment.server.gateway),
     )

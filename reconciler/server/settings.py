@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reconciler.server.naming import DATABASE, DATABASE_USER, Names
+from reconciler.server.naming import DATABASE, DATABASE_USER, USER_DATABASES, Names
 from reconciler.spec.deployment import Deployment
 
 UPLOAD_CHUNK = 8 * 1024 * 1024
@@ -18,6 +18,18 @@ def database_environment(names: Names) -> dict[str, str]:
         "MLFLOW_DB_USER": DATABASE_USER,
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "DO_NOT_TRACK": "true",
+    }
+
+
+def users_environment(deployment: Deployment) -> dict[str, str]:
+    """What service and migration job both need to know of the users that the server keeps itself."""
+    mode = deployment.auth.mode
+    if mode not in USER_DATABASES:
+        return {}
+    return {
+        "FRONT_AUTH": mode,
+        "MLFLOW_AUTH_DB_NAME": USER_DATABASES[mode],
+        "MLFLOW_AUTH_ADMIN_USERNAME": deployment.auth.mlflow.admin_username,
     }
 
 
@@ -40,6 +52,7 @@ def environment(deployment: Deployment, names: Names) -> dict[str, str]:
         "MLFLOW_ARTIFACTS_DESTINATION": artifacts_destination(deployment, names),
         "FRONT_AUTH": "basic" if basic else "none",
         **({"FRONT_USERNAME": deployment.auth.username} if basic else {}),
+        **_own_users(deployment),
         "MLFLOW_WORKERS": str(server.workers),
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "true" if server.job_runner else "false",
         "MLFLOW_SERVER_ALLOWED_HOSTS": ",".join(hosts),
@@ -50,6 +63,12 @@ def environment(deployment: Deployment, names: Names) -> dict[str, str]:
         "MLFLOW_SQLALCHEMYSTORE_MAX_OVERFLOW": str(server.pool_overflow),
         "MLFLOW_GCS_UPLOAD_CHUNK_SIZE": str(UPLOAD_CHUNK),
     }
+
+
+def _own_users(deployment: Deployment) -> dict[str, str]:
+    permission = deployment.auth.mlflow.default_permission
+    default = {"MLFLOW_AUTH_DEFAULT_PERMISSION": permission} if deployment.auth.mode == "mlflow" else {}
+    return {**users_environment(deployment), **default}
 
 
 def artifacts_destination(deployment: Deployment, names: Names) -> str:

@@ -86,9 +86,14 @@ class Auth:
     oidc: Oidc
 
     @property
+    def asks_password(self) -> bool:
+        """Whether the server asks for a user name and a password."""
+        return self.mode in {"basic", "mlflow"}
+
+    @property
     def asks_iam(self) -> bool:
         """Whether Cloud Run itself lets only *invokers* through."""
-        return self.mode == "iam" or (self.behind_iam and self.mode in {"basic", "mlflow"})
+        return self.mode == "iam" or (self.behind_iam and self.asks_password)
 
 
 @dataclass(frozen=True, slots=True)

@@ -209,6 +209,21 @@ def basic(postgres: Postgres, database: str) -> dict[str, str]:
     }
 
 
+def own_users(postgres: Postgres, database: str, users: str) -> dict[str, str]:
+    """The variables of a server, and of its migration, whose users MLflow keeps in the database *users*."""
+    variables = basic(postgres, database)
+    del variables["FRONT_USERNAME"], variables["FRONT_PASSWORD"]
+    return {
+        **variables,
+        "FRONT_AUTH": "mlflow",
+        "MLFLOW_AUTH_DB_NAME": users,
+        "MLFLOW_AUTH_ADMIN_USERNAME": LOGIN[0],
+        "MLFLOW_AUTH_ADMIN_PASSWORD": LOGIN[1],
+        "MLFLOW_AUTH_DEFAULT_PERMISSION": "READ",
+        "MLFLOW_FLASK_SERVER_SECRET_KEY": "the same in every instance",
+    }
+
+
 def client(server: Server, *, http2: bool = False, login: tuple[str, str] | None = LOGIN) -> httpx.Client:
     """A client that speaks HTTP/1.1, or HTTP/2 from the first byte as Cloud Run does, and sends the real host."""
     return httpx.Client(
