@@ -41,7 +41,7 @@ def _wait_for_mlflow(path: Path, *, login: bool) -> str:
     """Ask MLflow for an experiment until it answers; "" when it did. The supervisor watches that it lives.
 
     Its /health does not look at the database. This request does, and so makes the connections and finishes the imports
-    that the first user would wait for. Where MLflow asks for a *login*, the open path that looks there is asked instead.
+    that the first user would wait for. Where MLflow asks for a *login*, it is the open path that looks there, too.
     """
     end = time.monotonic() + _MLFLOW_SECONDS
     while time.monotonic() < end:
