@@ -25,14 +25,21 @@ class NoDatabase(Exception):
 
 @dataclass(frozen=True)
 class Place:
-    """Where MLflow keeps migrations of one schema, and in which table Alembic notes the schema's revision."""
+    """Where MLflow keeps the migrations of one schema; the table in which Alembic notes its revision, and the question."""
 
     folder: str
     table: str
+    revision: str
 
 
-RUNS: Final = Place("store/db_migrations/versions", "alembic_version")
-USERS: Final = Place("server/auth/db/migrations/versions", "alembic_version_auth")
+RUNS: Final = Place(
+    "store/db_migrations/versions", "alembic_version", "select version_num from alembic_version"
+)
+USERS: Final = Place(
+    "server/auth/db/migrations/versions",
+    "alembic_version_auth",
+    "select version_num from alembic_version_auth",
+)
 
 
 @dataclass(frozen=True)
@@ -83,7 +90,7 @@ def found(connection: Any, place: Place = RUNS) -> str | None:
         cursor.execute("select to_regclass(%s)", (place.table,))
         if cursor.fetchone()[0] is None:
             return None
-        cursor.execute(f"select version_num from {place.table}")  # noqa: S608 -- one of the two names above
+        cursor.execute(place.revision)
         row = cursor.fetchone()
         return str(row[0]) if row else None
 
