@@ -25,11 +25,12 @@ class NoDatabase(Exception):
 
 @dataclass(frozen=True)
 class Place:
-    """Where MLflow keeps the migrations of one schema; the table in which Alembic notes its revision, and the question."""
+    """Where MLflow keeps the migrations of one schema, and the table in which Alembic notes its revision."""
 
     folder: str
     table: str
-    revision: str
+    question: str
+    """For the revision in that table."""
 
 
 RUNS: Final = Place(
@@ -90,7 +91,7 @@ def found(connection: Any, place: Place = RUNS) -> str | None:
         cursor.execute("select to_regclass(%s)", (place.table,))
         if cursor.fetchone()[0] is None:
             return None
-        cursor.execute(place.revision)
+        cursor.execute(place.question)
         row = cursor.fetchone()
         return str(row[0]) if row else None
 

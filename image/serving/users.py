@@ -16,8 +16,13 @@ CACHE_SECONDS: Final = 60
 """How long each worker remembers that a password was right. Checking one takes 60 ms and 32 MiB, so that without this
 a worker would answer some ten requests a second. A password that was changed or a user who was deleted in one worker
 may be let in by another one for this long."""
-_NOTES: Final = "mlflow_reconcile_administrators"
+_MAKE_NOTES: Final = "create table if not exists mlflow_reconcile_administrators (username text primary key, given text not null)"
 """Our own table beside MLflow's: which password an administrator was given last, hashed as MLflow hashes passwords."""
+_NOTED: Final = "select given from mlflow_reconcile_administrators where username = %s"
+_NOTE: Final = (
+    "insert into mlflow_reconcile_administrators values (%s, %s) "
+    "on conflict (username) do update set given = excluded.given"
+)
 
 
 def migrate(administrator: Administrator, say: Callable[[str], None]) -> int:
@@ -50,10 +55,8 @@ def _was_given(administrator: Administrator, connection: Any) -> bool:
     """Whether this password was set once. If so it stays as it is: who changed it in MLflow since has meant to."""
     hashes: Any = importlib.import_module("werkzeug.security")
     with connection, connection.cursor() as cursor:
-        cursor.execute(
-            f"create table if not exists {_NOTES} (username text primary key, given text not null)"
-        )
-        cursor.execute(f"select given from {_NOTES} where username = %s", (administrator.name,))  # noqa: S608 -- ours
+        cursor.execute(_MAKE_NOTES)
+        cursor.execute(_NOTED, (administrator.name,))
         row = cursor.fetchone()
     return row is not None and hashes.check_password_hash(row[0], administrator.password)
 
@@ -71,10 +74,7 @@ def _give(administrator: Administrator, connection: Any, say: Callable[[str], No
             store.create_user(name, password, is_admin=True)
             say(f"made the administrator {name}")
         with connection, connection.cursor() as cursor:
-            cursor.execute(
-                f"insert into {_NOTES} values (%s, %s) on conflict (username) do update set given = excluded.given",  # noqa: S608 -- ours
-                (name, hashes.generate_password_hash(password)),
-            )
+            cursor.execute(_NOTE, (name, hashes.generate_password_hash(password)))
     store.engine.dispose()
 
 
