@@ -16,12 +16,13 @@ CACHE_SECONDS: Final = 60
 """How long each worker remembers that a password was right. Checking one takes 60 ms and 32 MiB, so that without this
 a worker would answer some ten requests a second. A password that was changed or a user who was deleted in one worker
 may be let in by another one for this long."""
-_MAKE_NOTES: Final = "create table if not exists mlflow_reconcile_administrators (username text primary key, given text not null)"
+_MAKE_NOTES: Final = (
+    "create table if not exists given_passwords (username text primary key, given text not null)"
+)
 """Our own table beside MLflow's: which password an administrator was given last, hashed as MLflow hashes passwords."""
-_NOTED: Final = "select given from mlflow_reconcile_administrators where username = %s"
+_NOTED: Final = "select given from given_passwords where username = %s"
 _NOTE: Final = (
-    "insert into mlflow_reconcile_administrators values (%s, %s) "
-    "on conflict (username) do update set given = excluded.given"
+    "insert into given_passwords values (%s, %s) on conflict (username) do update set given = excluded.given"
 )
 
 
