@@ -13,7 +13,7 @@ from reconciler.resources import run_migration, run_service, secretmanager_versi
 from reconciler.resources.run_migration import Migration
 from reconciler.resources.run_service import Service
 from reconciler.server.naming import Names
-from reconciler.spec.deployment import Deployment
+from reconciler.spec.deployment import PASSWORD_MODES, Deployment
 from reconciler.verify import Target
 
 
@@ -40,7 +40,7 @@ def enter(cloud: Cloud, deployment: Deployment) -> Entry:
             f"{deployment.name} is not deployed there",
             way_out="Run apply on it first, with the same options.",
         )
-    if not deployment.auth.asks_password:
+    if deployment.auth.mode not in PASSWORD_MODES:
         return Entry(names, service, local_url(cloud, names))
     username, pinned = _login(cloud, deployment, names, service)
     if not pinned:

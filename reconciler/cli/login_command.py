@@ -15,13 +15,14 @@ from reconciler.cli.options import on_sandbox, spec_argument
 def command(spec: str, sandbox: bool) -> None:
     """Print shell lines for MLflow's client: eval "$(mlflow-reconcile login SPEC)". Shows the password."""
     from reconciler.cli import entry, session
+    from reconciler.spec.deployment import PASSWORD_MODES
     from reconciler.spec.load import load
 
     deployment = load(spec)
     cloud = session.connect(deployment, sandbox=sandbox)
     way = entry.enter(cloud, deployment)
     settings = {"MLFLOW_TRACKING_URI": way.local_url or way.names.url}
-    if deployment.auth.asks_password:
+    if deployment.auth.mode in PASSWORD_MODES:
         settings |= {"MLFLOW_TRACKING_USERNAME": way.username, "MLFLOW_TRACKING_PASSWORD": way.password}
     elif deployment.auth.mode == "iam":
         settings["MLFLOW_TRACKING_TOKEN"] = entry.identity_token(cloud, way.names.url)

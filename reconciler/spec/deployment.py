@@ -9,6 +9,7 @@ from typing import Literal
 from reconciler.model import Origin
 
 AuthMode = Literal["none", "basic", "mlflow", "iam", "iap", "oidc"]
+PASSWORD_MODES = ("basic", "mlflow")
 Permission = Literal["NO_PERMISSIONS", "READ", "USE", "EDIT", "MANAGE"]
 """What MLflow lets a user do with what is not his."""
 
@@ -86,14 +87,9 @@ class Auth:
     oidc: Oidc
 
     @property
-    def asks_password(self) -> bool:
-        """Whether the server asks for a user name and a password."""
-        return self.mode in {"basic", "mlflow"}
-
-    @property
     def asks_iam(self) -> bool:
         """Whether Cloud Run itself lets only *invokers* through."""
-        return self.mode == "iam" or (self.behind_iam and self.asks_password)
+        return self.mode == "iam" or (self.behind_iam and self.mode in PASSWORD_MODES)
 
 
 @dataclass(frozen=True, slots=True)
