@@ -57,6 +57,13 @@ def _gone(desired: Desired, options: Collection[str]) -> Desired:
 
 
 def let_go(wanted: Iterable[Desired], strays: tuple[Desired, ...]) -> tuple[Desired, ...]:
-    """*wanted* and *strays*, these to go last: any of the others may still have a use for one."""
+    """*wanted* and *strays*, these to go last: any of the others may still have a use for one.
+
+    Among themselves, what is of a later kind uses what is of an earlier one, and goes before it.
+    """
     refs = tuple(stray.ref for stray in strays)
-    return (*(replace(desired, needs=(*desired.needs, *refs)) for desired in wanted), *strays)
+    going = tuple(
+        replace(stray, needs=tuple(ref for ref in refs[:position] if ref.kind != stray.ref.kind))
+        for position, stray in enumerate(strays)
+    )
+    return (*(replace(desired, needs=(*desired.needs, *refs)) for desired in wanted), *going)

@@ -135,6 +135,18 @@ def permissions(*, member: str | None, forget: bool, style: str) -> None:
 
 
 @command.command()
+@output_format
+def probe(*, style: str) -> None:
+    """Ask the servers what Google's uptime checks ask, and show what alert policies see and whom they would tell."""
+    from reconciler.cli import sandbox_probe
+    from reconciler.sandbox import acting
+
+    with _explained():
+        found = acting.probe()
+    click.echo(sandbox_probe.shown(found, style))
+
+
+@command.command()
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def reset(yes: bool) -> None:
     """Stop the sandbox and forget everything in it."""

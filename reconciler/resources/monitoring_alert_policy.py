@@ -12,6 +12,7 @@ from reconciler.labelled_kind import LABELS, LabelledKind, Live, labelled, label
 from reconciler.model import Body, Desired, Json, Ref
 from reconciler.resources import monitoring_notification_channel as channel
 from reconciler.resources import monitoring_uptime_check as uptime
+from reconciler.resources import run_service_iam
 from reconciler.server import alerts
 from reconciler.server.naming import DEPLOYMENT_LABEL, Names, labels_of
 from reconciler.spec.deployment import Deployment
@@ -31,7 +32,8 @@ def _wanted(deployment: Deployment, names: Names) -> Iterable[Desired]:
     told = sorted({*watched.emails, *watched.channels})
     channels = tuple(channel.ref(names, address) for address in watched.emails)
     for alert in alerts.alerts_of(deployment, names):
-        checks = (uptime.ref(names),) if alert.name == "uptime" else ()
+        # A server that is still being made is nothing to be told about.
+        checks = (uptime.ref(names), run_service_iam.ref(names)) if alert.name == "uptime" else ()
         yield Desired(
             ref(names, alert.name),
             {

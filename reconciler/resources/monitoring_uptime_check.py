@@ -9,7 +9,6 @@ from reconciler.gcp import fields as flat
 from reconciler.gcp.cloud import Cloud
 from reconciler.labelled_kind import LABELS, LabelledKind, Live, labelled, labels_on
 from reconciler.model import Body, Desired, Json, Ref
-from reconciler.resources import run_service
 from reconciler.server import alerts
 from reconciler.server.naming import Names, labels_of
 from reconciler.spec.deployment import Deployment
@@ -23,7 +22,7 @@ NESTED: Final = ("httpCheck", "monitoredResource")
 
 
 def _wanted(deployment: Deployment, names: Names) -> Iterable[Desired]:
-    """The check, where it is wanted and the server lets Google in."""
+    """The check, where it is wanted and the server lets Google in; it may fail before anybody is told of that."""
     if not alerts.is_probed(deployment):
         return
     yield Desired(
@@ -42,7 +41,6 @@ def _wanted(deployment: Deployment, names: Names) -> Iterable[Desired]:
             "monitoredResource.labels.host": names.host,
             **flat.prefixed(LABELS, labels_of(deployment)),
         },
-        needs=(run_service.ref(names),),
         fixed=frozenset({"monitoredResource.type", "monitoredResource.labels.host"}),
         effects={"period": "each probe keeps an instance awake, and a new one waits for it to start"},
         origins={"": deployment.origin("monitoring.uptime_minutes"), AGENT: deployment.origin("auth.mode")},

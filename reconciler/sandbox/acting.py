@@ -15,6 +15,8 @@ from reconciler.sandbox.home import LOG
 
 TOKENS: Final = "tokens"
 """The folder below the home that keeps tokens for gcloud, which takes them from files only."""
+PROBE_SECONDS: Final = 300.0
+"""A probe may have to wait for an instance to start."""
 WITHOUT_CREDENTIALS: Final = "CLOUDSDK_AUTH_DISABLE_CREDENTIALS"
 
 
@@ -48,6 +50,11 @@ def forget(home: Path | None = None) -> None:
     _asked("DELETE", "permissions", {}, home)
 
 
+def probe(home: Path | None = None) -> dict[str, Any]:
+    """What every uptime check finds now, and what every alert policy sees: {checks, alerts}. Raises SandboxError."""
+    return _asked("POST", "probe", {}, home, seconds=PROBE_SECONDS)
+
+
 def env(member: str, home: Path | None = None, project: str | None = None) -> str:
     """Shell lines that make gcloud and mlflow-reconcile work on the sandbox as *member*, for an hour.
 
@@ -75,9 +82,11 @@ def _kept(home: Path, member: str, text: str) -> Path:
     return path
 
 
-def _asked(method: str, what: str, body: dict[str, Any] | None, home: Path | None) -> dict[str, Any]:
+def _asked(
+    method: str, what: str, body: dict[str, Any] | None, home: Path | None, seconds: float = 10.0
+) -> dict[str, Any]:
     running = control.needed(home)
-    answer = contact.ask(running.port, method, f"/sandbox/v1/{what}", body)
+    answer = contact.ask(running.port, method, f"/sandbox/v1/{what}", body, seconds=seconds)
     if answer is None:
         raise SandboxError("The sandbox does not answer.", f"Look at {running.home / LOG}.")
     if "error" in answer:

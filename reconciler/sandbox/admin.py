@@ -1,4 +1,4 @@
-"""The sandbox's own endpoints, /sandbox/v1/…: status, projects, identities, conditions, permissions, stop."""
+"""The sandbox's own endpoints, /sandbox/v1/…: status, projects, identities, conditions, permissions, probes, stop."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ def answer(world: World, visit: Visit, source: str, stop: Callable[[], None]) ->
         ("GET", "permissions"): lambda _: (200, {"asked": world.policies.questions.show()}),
         ("DELETE", "permissions"): lambda _: _forget(world),
         ("POST", "token"): lambda body: _token(world, body),
+        ("POST", "probe"): lambda _: (200, _probe(world)),
         ("POST", "stop"): lambda _: (200, {"stopping": True}),
     }
     endpoint = endpoints.get((visit.method, path))
@@ -56,6 +57,21 @@ def status(world: World, source: str) -> dict[str, Any]:
         "projects": [one.project_id for one in projects],
         "services": world.runtime.services() if world.runtime else [],
         "instances": world.runtime.instances() if world.runtime else [],
+    }
+
+
+def _probe(world: World) -> dict[str, Any]:
+    """{checks, alerts}: what the uptime checks of every project find now, and what its alert policies see then."""
+    from reconciler.sandbox.measuring import (  # they need the runtime, which needs this module
+        alerting,
+        probing,
+    )
+
+    projects = [one.project_id for one in world.projects.list()]
+    checks = [result for project in projects for result in probing.probe(world, project)]
+    return {
+        "checks": checks,
+        "alerts": [seen for project in projects for seen in alerting.look(world, project)],
     }
 
 

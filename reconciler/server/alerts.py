@@ -92,14 +92,14 @@ def alerts_of(deployment: Deployment, names: Names) -> tuple[Alert, ...]:
 def _service(names: Names, metric: str, more: str = "") -> str:
     return (
         f'metric.type="run.googleapis.com/{metric}" AND resource.type="cloud_run_revision" '
-        f'AND resource.label.service_name="{names.name}" AND resource.label.location="{names.region}"{more}'
+        f'AND resource.labels.service_name="{names.name}" AND resource.labels.location="{names.region}"{more}'
     )
 
 
 def _database(names: Names, metric: str) -> str:
     return (
         f'metric.type="cloudsql.googleapis.com/database/{metric}" AND resource.type="cloudsql_database" '
-        f'AND resource.label.database_id="{names.project}:{names.name}"'
+        f'AND resource.labels.database_id="{names.project}:{names.name}"'
     )
 
 
@@ -107,11 +107,11 @@ def _uptime(names: Names) -> Alert:
     return Alert(
         "uptime", "does not answer", "monitoring.uptime_minutes", "CRITICAL",
         'metric.type="monitoring.googleapis.com/uptime_check/check_passed" AND resource.type="uptime_url" '
-        f'AND resource.label.host="{names.host}"',
+        f'AND resource.labels.host="{names.host}"',
         1, "ALIGN_NEXT_OLDER", "REDUCE_COUNT_FALSE", UPTIME_WINDOW, MINUTE,
         f"Two or more of Google's places got no good answer of {names.url}{PROBE_PATH}, which asks the database. "
         "503 is the server without its database; anything else is the way there or the server itself.",
-        ("resource.label.host",),
+        ("resource.labels.host",),
     )  # fmt: skip
 
 
@@ -119,7 +119,7 @@ def _errors(deployment: Deployment, names: Names) -> Alert:
     least = deployment.monitoring.errors_per_minute
     return Alert(
         "errors", "answers with errors", "monitoring.errors_per_minute", "ERROR",
-        _service(names, "request_count", ' AND metric.label.response_code_class="5xx"'),
+        _service(names, "request_count", ' AND metric.labels.response_code_class="5xx"'),
         least - 1, "ALIGN_DELTA", "REDUCE_SUM", MINUTE, FIVE_MINUTES,  # Google compares by "greater than" alone
         "Answers of 500 and above in each of the last five minutes, as many as the condition says. The log says why: "
         f"gcloud run services logs read {names.name} --region {names.region} --project {names.project}",
@@ -170,8 +170,8 @@ def _jobs(names: Names) -> Alert:
     return Alert(
         "failed-jobs", "job failed", "monitoring.failed_jobs", "ERROR",
         'metric.type="run.googleapis.com/job/completed_execution_count" AND resource.type="cloud_run_job" '
-        f'AND resource.label.job_name=one_of("{migrate}","{names.name}-retention") '
-        f'AND resource.label.location="{names.region}" AND metric.label.result="failed"',
+        f'AND resource.labels.job_name=one_of("{migrate}","{names.name}-retention") '
+        f'AND resource.labels.location="{names.region}" AND metric.labels.result="failed"',
         0, "ALIGN_DELTA", "REDUCE_SUM", FIVE_MINUTES, 0,
         "A migration or retention ended with an error; the next apply runs a migration again. Its log: "
         f"gcloud run jobs executions list --region {names.region} --project {names.project}",

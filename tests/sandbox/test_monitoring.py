@@ -160,6 +160,83 @@ def test_an_impossible_policy_is_refused_in_googles_words(
     assert message in error["message"]
 
 
+RUN = 'metric.type="run.googleapis.com/request_count" AND resource.type="cloud_run_revision"'
+SLOW = 'metric.type="run.googleapis.com/request_latencies" AND resource.type="cloud_run_revision"'
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "message"),
+    [
+        ({"filter": RUN.replace("_count", "_number")}, 404, "Cannot find metric(s) that match type"),
+        (
+            {"filter": RUN.replace("revision", "job")},
+            400,
+            "valid combination of metric and monitored resource",
+        ),
+        ({"filter": f'{RUN} AND resource.labels.database_id="x"'}, 400, "valid combination"),
+        ({"filter": f'{RUN} AND metric.labels.result="x"'}, 400, "valid combination"),
+        (
+            {"filter": 'resource.type="cloud_run_revision"'},
+            400,
+            'must specify a restriction on "metric.type"',
+        ),
+        (
+            {"filter": SLOW, "aggregations": [{"alignmentPeriod": "60s", "perSeriesAligner": "ALIGN_RATE"}]},
+            400,
+            "The aligner cannot be applied to metrics with kind DELTA and value type DISTRIBUTION.",
+        ),
+        (
+            {
+                "filter": RUN,
+                "aggregations": [{"alignmentPeriod": "60s", "groupByFields": ["metric.labels.route"]}],
+            },
+            400,
+            "An aggregation cannot have group-by fields without a reducer.",
+        ),
+        (
+            {"filter": RUN, "aggregations": [{"alignmentPeriod": "30s", "perSeriesAligner": "ALIGN_RATE"}]},
+            400,
+            "at least 60 seconds",
+        ),
+        ({"filter": RUN, "comparison": "COMPARISON_GE"}, 400, "Only COMPARISON_LT and COMPARISON_GT"),
+    ],
+)
+def test_a_condition_that_would_never_see_anything_is_refused(
+    fresh: Cloud, fields: dict[str, Any], status: int, message: str
+) -> None:
+    """Unknown metrics, resources that do not have them, and aggregations that cannot be computed."""
+    answer = fresh.post(f"{ROOT}/alertPolicies", policy(threshold(**fields)))
+    assert answer.status == status
+    assert message in answer.error["message"]
+
+
+def test_a_filter_may_name_labels_in_both_spellings(fresh: Cloud) -> None:
+    """label or labels, quoted or not, one of several, and what is beyond this sandbox is taken as it is."""
+    for more in (
+        'resource.label."service_name"="a"',
+        'resource.labels.service_name=one_of("a","b")',
+        "(x OR y)",
+    ):
+        fresh.ok("POST", f"{ROOT}/alertPolicies", policy(threshold(filter=f"{RUN} AND {more}")))
+
+
+def test_monitorings_agent_is_made_with_the_first_check_that_shows_itself_as_it(fresh: Cloud) -> None:
+    """Before that nobody can grant it anything; a login and a token at once are refused."""
+    token = {"serviceAgentAuthentication": {"type": "OIDC_TOKEN"}}
+    both = {
+        **CHECK,
+        "httpCheck": {**CHECK["httpCheck"], **token, "authInfo": {"username": "u", "password": "p"}},
+    }
+    assert fresh.post(f"{ROOT}/uptimeCheckConfigs", both).status == 400
+    path = f"/v1/projects/{fresh.project}"
+    fresh.ok("POST", f"{path}/services/cloudresourcemanager.googleapis.com:enable")
+    member = f"serviceAccount:service-{fresh.number}@gcp-sa-monitoring-notification.iam.gserviceaccount.com"
+    held = fresh.ok("POST", f"{path}:getIamPolicy")
+    assert member not in str(held)
+    fresh.ok("POST", f"{ROOT}/uptimeCheckConfigs", {**CHECK, "httpCheck": {**CHECK["httpCheck"], **token}})
+    assert member in str(fresh.ok("POST", f"{path}:getIamPolicy"))
+
+
 def test_a_channel_in_use_goes_only_by_force(fresh: Cloud, channel: str) -> None:
     """And then the policy is rid of it; a policy cannot name one that is not there."""
     made = fresh.ok("POST", f"{ROOT}/alertPolicies", policy(threshold(), notificationChannels=[channel]))

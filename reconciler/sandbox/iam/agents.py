@@ -51,6 +51,7 @@ AGENTS: Final[dict[str, Agent]] = {
     "dataproc": _agent("dataproc-accounts", "dataproc.serviceAgent", at_once=True),
     "eventarc": _agent("gcp-sa-eventarc", "eventarc.serviceAgent"),
     "iap": _agent("gcp-sa-iap"),
+    "monitoring": _agent("gcp-sa-monitoring-notification", "monitoring.notificationServiceAgent"),
     "pubsub": _agent("gcp-sa-pubsub", "pubsub.serviceAgent", at_once=True),
     "run": _agent("serverless-robot-prod", "run.serviceAgent", at_once=True),
     "secretmanager": _agent("gcp-sa-secretmanager"),

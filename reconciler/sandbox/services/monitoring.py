@@ -1,12 +1,14 @@
-"""Cloud Monitoring: alert policies. Nothing is measured here, so no policy ever fires."""
+"""Cloud Monitoring: alert policies. What their conditions see is told on demand (`measuring.alerting`)."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from reconciler.sandbox.errors import ApiError
+from reconciler.sandbox.measuring import filters
+from reconciler.sandbox.measuring.metrics import ALIGNERS, METRICS
 from reconciler.sandbox.monitoring_forms import (
     check_labels,
     collection,
@@ -26,6 +28,9 @@ API: Final = "monitoring"
 VERSIONS: Final = ("v3",)
 WORD: Final = "alertPolicies"
 MOST_CONDITIONS: Final = 6
+SHORTEST: Final = 60.0
+"""Seconds of an alignment period."""
+COMPARISONS: Final = ("COMPARISON_GT", "COMPARISON_LT")
 LONGEST: Final = 23.5 * 3600
 """Seconds that a condition may wait."""
 SERVERS_OWN: Final = ("name", "creationRecord", "mutationRecord", "validity")
@@ -122,14 +127,13 @@ def _condition(policy: str, known: set[str], at: int, sent: Mapping[str, Any]) -
 
 
 def _check_condition(field: str, kind: str, condition: Mapping[str, Any]) -> None:
-    text = str(condition.get("filter", ""))
-    if kind in ("conditionThreshold", "conditionAbsent") and "resource.type" not in text:
-        raise invalid(
-            f"{field}.filter",
-            text,
-            'must specify a restriction on "resource.type" in the filter; see '
-            '"https://cloud.google.com/monitoring/api/resources" for a list of available resource types.',
-        )
+    if kind in ("conditionThreshold", "conditionAbsent"):
+        text = str(condition.get("filter", ""))
+        filters.check(f"{field}.filter", text)
+        _check_aggregations(field, text, condition)
+    if condition.get("comparison", "COMPARISON_GT") not in COMPARISONS:
+        why = "Only COMPARISON_LT and COMPARISON_GT are supported."
+        raise invalid(f"{field}.comparison", condition["comparison"], why)
     duration = str(condition.get("duration") or "0s")
     seconds = float(duration.removesuffix("s"))
     if seconds > LONGEST:
@@ -142,6 +146,25 @@ def _check_condition(field: str, kind: str, condition: Mapping[str, Any]) -> Non
             condition["evaluationMissingData"],
             "Conditions setting evaluation_missing_data must have a non-zero duration.",
         )
+
+
+def _check_aggregations(field: str, text: str, condition: Mapping[str, Any]) -> None:
+    """Raise ApiError 400 for what cannot be computed of the metric that the filter *text* names."""
+    terms = filters.parse(text) or ()
+    metric = METRICS.get(filters.type_of(terms, "metric"))
+    for aggregation in cast("list[Body]", condition.get("aggregations") or []):
+        aligner = str(aggregation.get("perSeriesAligner") or "ALIGN_NONE")
+        period = float(str(aggregation.get("alignmentPeriod") or "0s").removesuffix("s"))
+        if aligner != "ALIGN_NONE" and period < SHORTEST:
+            why = "The alignment period must be at least 60 seconds."
+            raise invalid("aggregation.alignmentPeriod", f"{period:g}s", why)
+        if aggregation.get("groupByFields") and not aggregation.get("crossSeriesReducer"):
+            why = "An aggregation cannot have group-by fields without a reducer."
+            raise invalid(f"{field}.aggregations", "", why)
+        if metric and aligner in ALIGNERS and (metric.kind, metric.value) not in ALIGNERS[aligner]:
+            why = f"The aligner cannot be applied to metrics with kind {metric.kind} and value type {metric.value}."
+            raise invalid("aggregation.perSeriesAligner", aligner, why)
+        metric = None  # a further aggregation works on what the first one has made of it
 
 
 def _list(world: World, request: Request) -> Mapping[str, Any]:

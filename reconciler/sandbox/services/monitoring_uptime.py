@@ -1,4 +1,4 @@
-"""Cloud Monitoring: uptime checks. They are kept and validated; nothing is checked."""
+"""Cloud Monitoring: uptime checks, kept and validated. They ask on demand (`measuring.probing`)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from reconciler.sandbox.errors import ApiError
+from reconciler.sandbox.iam import agents
 from reconciler.sandbox.monitoring_forms import check_labels, collection, invalid, key, masked, page, plain
 from reconciler.sandbox.store import Body, inner
 from reconciler.sandbox.web.fields import check_change, fixed_fields
@@ -54,7 +55,17 @@ def _create(world: World, request: Request) -> Mapping[str, Any]:
     slug = re.sub(r"[^a-z0-9]+", "-", str(request.body.get("displayName", "")).lower()).strip("-")[:50]
     name = f"{collection(request, WORD)}{slug}-{secrets.token_urlsafe(8)}"
     body = _settled(request, {**request.body, "name": name}, {})
+    _introduce(world, request, body)
     return _shown(world.store.create(CHECK, name, body))
+
+
+def _introduce(world: World, request: Request, check: Body) -> None:
+    """Make Monitoring's agent in the project, with the first check that shows itself as it."""
+    known = world.projects.get(request.project)
+    if known is not None and "serviceAgentAuthentication" in inner(check, "httpCheck"):
+        agents.at_work(
+            world.store, world.policies, request.project, known.number, "monitoring.googleapis.com"
+        )
 
 
 def _settled(request: Request, body: Body, old: Body) -> Body:
@@ -111,6 +122,9 @@ def _http(check: Mapping[str, Any], old: Mapping[str, Any]) -> dict[str, Any]:
     if method == "POST" and check.get("body"):
         headers.setdefault("Content-Length", str(len(base64.b64decode(check["body"]))))
     login = inner(check, "authInfo")
+    if login and "serviceAgentAuthentication" in check:
+        why = "Only one of auth_info and auth_method may be set."
+        raise invalid("uptime_check_config.http_check", "", why)
     if login.get("password") == HIDDEN:
         login = {**login, "password": inner(old, "authInfo").get("password", HIDDEN)}
     return {
@@ -152,7 +166,9 @@ def _patch(world: World, request: Request) -> Mapping[str, Any]:
         return _settled(request, {**fresh, **fixed, "name": old["name"]}, old)
 
     _find(world, request)
-    return _shown(world.store.update(CHECK, key(request, WORD), change))
+    changed = world.store.update(CHECK, key(request, WORD), change)
+    _introduce(world, request, changed)
+    return _shown(changed)
 
 
 def _delete(world: World, request: Request) -> Mapping[str, Any]:
