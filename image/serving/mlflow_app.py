@@ -10,6 +10,7 @@ import sys
 import warnings
 from typing import Any
 
+from . import artifacts
 from .environment import OWN_USERS
 from .probe import Probe, ask_mlflow
 
@@ -29,7 +30,9 @@ try:
         warnings.simplefilter(
             "ignore"
         )  # about MLflow's use of other libraries: nobody who reads the log can act on it
+        artifacts.install()
         app: Any = _application()
+        artifacts.bound_answers()
 finally:
     del sys.modules["pyarrow"]  # from now on whoever asks for it by name gets it
     gc.freeze()

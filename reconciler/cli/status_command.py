@@ -39,7 +39,6 @@ def command(spec: str, style: str, sandbox: bool) -> None:
 def _facts(deployment: Any, cloud: Any, plan: Any) -> dict[str, Any]:
     from reconciler.cli.entry import local_url
     from reconciler.resources import run_migration, run_service, sqladmin_instance
-    from reconciler.server.capacity import largest_artifact, mebibytes
     from reconciler.server.naming import names_of
     from reconciler.server.prices import monthly_estimate
 
@@ -60,15 +59,27 @@ def _facts(deployment: Any, cloud: Any, plan: Any) -> dict[str, Any]:
         "differences": len(plan.wanted),
         "auth": deployment.auth.mode,
         "mlflow": deployment.server.version,
-        "largest_artifact_mib": largest_artifact(
-            mebibytes(deployment.memory), deployment.server.workers, job_runner=deployment.server.job_runner
-        ),
+        **_largest(deployment),
         "image": service.body.get("template.containers.image") if service else None,
         "database": instance.body.get("databaseVersion") if instance else None,
         "schema": migration.body.get("state") if migration else None,
         "cost_usd_per_month": round(sum(usd for _, usd in cost), 2),
         "cost": {item: round(usd, 2) for item, usd in cost},
     }
+
+
+def _largest(deployment: Any) -> dict[str, int]:
+    """The limit on artifacts, where there is one."""
+    from reconciler.server import capacity, versions
+
+    server = deployment.server
+    limit = capacity.largest_artifact(
+        capacity.mebibytes(deployment.memory),
+        server.workers,
+        job_runner=server.job_runner,
+        streams=versions.streams(server.version) or deployment.artifacts.access == "direct",
+    )
+    return {} if limit is None else {"largest_artifact_mib": limit}
 
 
 def _worded(value: Any) -> str:

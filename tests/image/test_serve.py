@@ -111,7 +111,7 @@ def test_an_upload_passes_through_and_is_kept_nowhere(server: Server) -> None:
         done.set()
         watcher.join()
     assert (server.folder / "artifacts" / "large").stat().st_size == 100 * MIB
-    assert before < peak < before + 60 * MIB
+    assert peak < before + 60 * MIB
 
 
 def test_a_client_that_wants_multipart_falls_back(
@@ -138,7 +138,8 @@ def test_a_client_that_wants_multipart_falls_back(
         )
         assert done.returncode == 0, done.stderr
         assert (server.folder / "artifacts" / "multi" / "model.bin").read_bytes() == file.read_bytes()
-        refused = httpx.post(f"{server.url}/api/2.0/mlflow-artifacts/mpu/create/multi", json={})
+        asked = {"path": "model.bin", "num_parts": 1}
+        refused = httpx.post(f"{server.url}/api/2.0/mlflow-artifacts/mpu/create/multi", json=asked)
         assert refused.status_code == 501
         assert refused.json()["message"].startswith("Multipart upload is not supported")
 

@@ -35,3 +35,13 @@ def test_released_versions_run_unless_known_to_be_bad() -> None:
 def test_the_default_is_the_newest() -> None:
     """The schema's default version is the one the image is tested with."""
     assert load_schema()["properties"]["server"]["properties"]["version"]["default"] == versions.NEWEST
+
+
+def test_artifacts_stream_since_mlflow_does() -> None:
+    """The release that hands uploads on as they come, and those after it."""
+    assert [versions.streams(one) for one in ("3.5.0", "3.14.0", "3.15.0", "3.17.2")] == [
+        False,
+        False,
+        True,
+        True,
+    ]

@@ -31,6 +31,7 @@ class H2Connection:
         codes = h2.settings.SettingCodes
         initial = {codes.INITIAL_WINDOW_SIZE: _WINDOW, codes.MAX_FRAME_SIZE: _FRAME, codes.ENABLE_PUSH: 0}
         self._h2.local_settings = h2.settings.Settings(client=True, initial_values=initial)
+        self._h2.max_inbound_frame_size = _FRAME  # taken over from the settings only when they change
         self._h2.initiate_connection()
         self._h2.increment_flow_control_window(_WINDOW)
         self.usable = True
