@@ -58,6 +58,11 @@ def _facts(deployment: Any, cloud: Any, plan: Any) -> dict[str, Any]:
         "in_sync": not plan.wanted,
         "differences": len(plan.wanted),
         "auth": deployment.auth.mode,
+        **(
+            {"administrator": deployment.auth.mlflow.admin_username}
+            if deployment.auth.mode == "mlflow"
+            else {}
+        ),
         "mlflow": deployment.server.version,
         **_largest(deployment),
         "image": service.body.get("template.containers.image") if service else None,

@@ -31,6 +31,15 @@ MOVED = (
     "a new revision starts"
 )
 WIDER = "changes who can reach the server"
+LOGIN = {
+    "basic": "one user name and password open everything; users whom MLflow knew are kept, but mean nothing",
+    "mlflow": "MLflow asks users and decides what they may do; earlier logins end, an administrator lets others in",
+}
+"""What another way to log in means for people, by auth mode."""
+NO_LOGIN = "the server itself asks nobody for a login any more"
+SHARED = (
+    "changes what every user may do with what nobody has shared with them or locked; a new revision starts"
+)
 START_SECONDS = 240
 """What Cloud Run allows a start-up probe to take at most; ours looks once a second."""
 
@@ -61,6 +70,8 @@ class Service:
                 "ingress": WIDER,
                 **{f"{TEMPLATE}{key}": NEW_REVISION for key in template},
                 f"{TEMPLATE}{containers.ENV}MLFLOW_ARTIFACTS_DESTINATION": MOVED,
+                f"{TEMPLATE}{containers.ENV}FRONT_AUTH": LOGIN.get(deployment.auth.mode, NO_LOGIN),
+                f"{TEMPLATE}{containers.ENV}MLFLOW_AUTH_DEFAULT_PERMISSION": SHARED,
             },
             mark=mark_of(deployment),
             origins=_origins(deployment),
@@ -219,6 +230,9 @@ def _origins(deployment: Deployment) -> dict[str, Any]:
         f"{containers.ENV}MLFLOW_WORKERS": "server.workers",
         f"{containers.ENV}FRONT_AUTH": "auth.mode",
         f"{containers.ENV}FRONT_USERNAME": "auth.username",
+        f"{containers.ENV}MLFLOW_AUTH_DB_NAME": "auth.mode",
+        f"{containers.ENV}MLFLOW_AUTH_ADMIN_USERNAME": "auth.mlflow.admin_username",
+        f"{containers.ENV}MLFLOW_AUTH_DEFAULT_PERMISSION": "auth.mlflow.default_permission",
         f"{containers.ENV}MLFLOW_ARTIFACTS_DESTINATION": "artifacts",
         f"{containers.ENV}MLFLOW_SERVER_ALLOWED_HOSTS": "networking.allowed_hosts",
         f"{containers.ENV}MLFLOW_SERVER_CORS_ALLOWED_ORIGINS": "networking.allowed_hosts",
