@@ -207,6 +207,7 @@ ASKED: Final[Mapping[str, Asked]] = {
         ("monitoring.alertPolicies.update",),
         ("monitoring.alertPolicies.delete",),
     ),
+    "billingbudgets.budget": Asked(("resourcemanager.projects.get",)),
 }
 """By kind, and after a stroke by the means that a resource is made with.
 

@@ -9,6 +9,7 @@ from reconciler.kind import Kind, Owner
 from reconciler.resources.artifactregistry_image import Image
 from reconciler.resources.artifactregistry_repository import Repository
 from reconciler.resources.artifactregistry_repository_iam import REPOSITORY_IAM
+from reconciler.resources.billingbudgets_budget import BUDGET
 from reconciler.resources.cloudkms_key_iam import KEY_IAM
 from reconciler.resources.cloudresourcemanager_project_iam import PROJECT_IAM
 from reconciler.resources.compute_address import Address
@@ -64,9 +65,10 @@ KINDS: Final[tuple[Kind, ...]] = (
     UPTIME_CHECK,
     NOTIFICATION_CHANNEL,
     ALERT_POLICY,
+    BUDGET,
 )
 
-OWNERS: Final[tuple[Owner, ...]] = (UPTIME_CHECK, NOTIFICATION_CHANNEL, ALERT_POLICY)
+OWNERS: Final[tuple[Owner, ...]] = (UPTIME_CHECK, NOTIFICATION_CHANNEL, ALERT_POLICY, BUDGET)
 """Kinds whose resources are found by our label, the ones too that a spec no longer wants."""
 
 BY_NAME: Final[Mapping[str, Kind]] = {kind.name: kind for kind in KINDS}

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, cast
 
-from reconciler import errors
 from reconciler.gcp import fields as flat
 from reconciler.gcp.cloud import Cloud
 from reconciler.labelled_kind import LABELS, LabelledKind, Live, labelled, labels_on, owner_of
@@ -110,7 +109,7 @@ def _message(cloud: Cloud, body: Body, live: Live) -> dict[str, Any]:
         message[parent] = flat.with_map(live.get(parent), flat.under(parent, body))
     if "notificationChannels" in body:
         deployment = str(message[LABELS][DEPLOYMENT_LABEL])
-        message["notificationChannels"] = _named(
+        message["notificationChannels"] = channel.named(
             cloud, deployment, cast("list[str]", body["notificationChannels"])
         )
     return message
@@ -127,15 +126,6 @@ def _merged(body: Body, live: Live) -> dict[str, Any]:
     named = {key: first[key] for key in ("name", "displayName") if key in first}
     shown = {"displayName": fields["displayName"]} if "displayName" in fields else {}
     return {**named, **shown, "conditionThreshold": threshold}
-
-
-def _named(cloud: Cloud, deployment: str, told: list[str]) -> list[str]:
-    """Full names of channels, for addresses and for what is a full name already."""
-    names = {address: name for name, address in reversed(channel.addresses(cloud, deployment).items())}
-    missing = [one for one in told if "/" not in one and one not in names]
-    if missing:
-        raise errors.VersionMoved(f"there is no notification channel for {', '.join(missing)} yet")
-    return [names.get(one, one) for one in told]
 
 
 ALERT_POLICY: Final = LabelledKind(NAME, "alertPolicies", "alert policy", _wanted, _key, _shown, _message)

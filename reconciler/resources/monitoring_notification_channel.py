@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 from urllib.parse import quote, unquote
 
+from reconciler import errors
 from reconciler.gcp import fields as flat
 from reconciler.gcp.cloud import Cloud
 from reconciler.labelled_kind import LABELS, LabelledKind, Live, labelled, labels_on, owner_of
@@ -79,3 +80,12 @@ def addresses(cloud: Cloud, deployment: str) -> dict[str, str]:
         for one in NOTIFICATION_CHANNEL.live(cloud)
         if owner_of(one) == deployment
     }
+
+
+def named(cloud: Cloud, deployment: str, told: list[str]) -> list[str]:
+    """Full names of channels, for *deployment*'s addresses and for what is a full name already."""
+    names = {address: name for name, address in reversed(addresses(cloud, deployment).items())}
+    missing = [one for one in told if one not in names and "@" in one]
+    if missing:
+        raise errors.VersionMoved(f"there is no notification channel for {', '.join(missing)} yet")
+    return [names.get(one, one) for one in told]

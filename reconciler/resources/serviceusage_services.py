@@ -30,6 +30,8 @@ KMS: Final = "cloudkms.googleapis.com"
 OPTIONAL: Final[Mapping[str, Callable[[Deployment], bool]]] = {
     KMS: lambda deployment: bool(deployment.artifacts.kms_key or deployment.database.kms_key),
     SCHEDULER: lambda deployment: deployment.lifecycle.retention.delete_runs_after_days > 0,
+    "billingbudgets.googleapis.com": lambda deployment: bool(deployment.budget.billing_account),
+    "cloudbilling.googleapis.com": lambda deployment: bool(deployment.budget.billing_account),
     "monitoring.googleapis.com": lambda deployment: deployment.monitoring.enabled,
     "compute.googleapis.com": lambda deployment: deployment.networking.private,
     "servicenetworking.googleapis.com": lambda deployment: deployment.networking.private,

@@ -251,3 +251,57 @@ def test_turned_off_all_of_it_goes_and_nothing_else(watched: Watched) -> None:
     watched.applied()
     assert [watched.ours(kind) for kind in KINDS] == [[], [], []]
     assert [len(watched.listed(kind)) for kind in KINDS] == [1, 1, 0]
+
+
+BUDGET = "\nbudget: {{billing_account: 012345-6789AB-CDEF01, amount: {amount}}}\n"
+
+
+def test_a_budget_is_kept_in_the_account_that_pays(watched: Watched) -> None:
+    """Made, found again by its name, changed in one field; a double goes, and so does all when it is turned off."""
+    budgets = f"{watched.bench.endpoint}/v1/billingAccounts/012345-6789AB-CDEF01/budgets"
+
+    def found() -> list[dict[str, Any]]:
+        return httpx.get(budgets).json().get("budgets", [])
+
+    other = {"displayName": "theirs", "amount": {"specifiedAmount": {"units": "9"}}}
+    assert httpx.post(budgets, json=other).status_code == 200
+    watched.says(monitoring=ON + BUDGET.format(amount=200))
+    watched.applied()
+    (budget,) = (one for one in found() if one["displayName"] != "theirs")
+    assert budget["amount"]["specifiedAmount"] == {"units": "200", "currencyCode": "EUR"}
+    assert [rule["thresholdPercent"] for rule in budget["thresholdRules"]] == [0.5, 0.9, 1.0]
+    assert len(budget["notificationsRule"]["monitoringNotificationChannels"]) == 2
+    watched.says(monitoring=ON + BUDGET.format(amount=300))
+    assert watched.planned() == {f"billingbudgets.budget/{NAME}": ["update"]}
+    watched.applied()
+    copy = {key: value for key, value in budget.items() if key not in ("name", "etag")}
+    assert httpx.post(budgets, json=copy).status_code == 200
+    assert list(watched.planned().values()) == [["delete"]]
+    watched.applied()
+    listed = watched.bench.gcloud(
+        "billing",
+        "budgets",
+        "list",
+        "--billing-account=012345-6789AB-CDEF01",
+        "--format=json",
+        project=PROJECT,
+    )
+    assert len(json.loads(listed.out)) == 2, listed.said
+    watched.says()
+    assert watched.planned() == {f"billingbudgets.budget/{_uuid(found())}": ["delete"]}
+    watched.applied()
+    assert [one["displayName"] for one in found()] == ["theirs"]
+
+
+def _uuid(budgets: list[dict[str, Any]]) -> str:
+    (ours,) = (one["name"] for one in budgets if one["displayName"] != "theirs")
+    return ours.rpartition("/")[2]
+
+
+def test_another_account_is_refused_with_what_it_takes(watched: Watched) -> None:
+    """Google does not say whether an account exists; the way out names the role that is granted there."""
+    watched.says(monitoring=ON + BUDGET.format(amount=200).replace("CDEF01", "CDEF02"))
+    refused = watched.run("plan")
+    assert refused.code == 4, refused.said
+    assert "roles/billing.costsManager" in refused.err
+    watched.says()

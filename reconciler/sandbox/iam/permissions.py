@@ -21,6 +21,11 @@ artifactregistry repositories.packages > artifactregistry.packages: get list del
 artifactregistry repositories.packages.tags > artifactregistry.tags: create delete get list patch=update
 artifactregistry repositories.packages.versions > artifactregistry.versions: delete get list patch=update
 
+# Cloud Billing, "Cloud Billing access control". A list shows what the caller may see.
+billingbudgets billingAccounts.budgets > billing.budgets: create delete get list patch=update
+cloudbilling billingAccounts > billing.accounts: get list= IAM
+cloudbilling projects > resourcemanager.projects: getBillingInfo=get
+
 # Cloud Build, "IAM roles and permissions". A build's operation is seen by whoever sees builds.
 cloudbuild builds > cloudbuild.builds: approve cancel=update create get list retry=create
 cloudbuild operations > cloudbuild.builds: cancel=update get

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Final
 
-from reconciler.sandbox.iam.predefined import basic, containers, data, identity, networks, observing
+from reconciler.sandbox.iam.predefined import basic, billing, containers, data, identity, networks, observing
 
 BASIC: Final = {
     "roles/owner": "projectOwner",
@@ -77,7 +77,7 @@ def _expanded(text: str) -> Iterator[str]:
 
 
 ROLES: Final[Mapping[str, Role]] = dict(
-    _read(basic.TEXT, identity.TEXT, data.TEXT, containers.TEXT, networks.TEXT, observing.TEXT)
+    _read(basic.TEXT, billing.TEXT, identity.TEXT, data.TEXT, containers.TEXT, networks.TEXT, observing.TEXT)
 )
 """By name: "roles/run.viewer"."""
 
