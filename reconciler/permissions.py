@@ -199,6 +199,13 @@ ASKED: Final[Mapping[str, Asked]] = {
         ("run.services.delete", _RUN_DONE),
     ),
     "run.service_iam": _policy("run.services"),
+    "run.job_iam": _policy("run.jobs"),
+    "cloudscheduler.job": Asked(
+        ("cloudscheduler.jobs.get",),
+        ("cloudscheduler.jobs.create", _ACT_AS),
+        ("cloudscheduler.jobs.update", "cloudscheduler.jobs.enable", _ACT_AS),
+        ("cloudscheduler.jobs.delete",),
+    ),
     "monitoring.uptime_check": _labelled("monitoring.uptimeCheckConfigs"),
     "monitoring.notification_channel": _labelled("monitoring.notificationChannels"),
     "monitoring.alert_policy": Asked(

@@ -12,6 +12,7 @@ from reconciler.resources.artifactregistry_repository_iam import REPOSITORY_IAM
 from reconciler.resources.billingbudgets_budget import BUDGET
 from reconciler.resources.cloudkms_key_iam import KEY_IAM
 from reconciler.resources.cloudresourcemanager_project_iam import PROJECT_IAM
+from reconciler.resources.cloudscheduler_job import SchedulerJob
 from reconciler.resources.compute_address import Address
 from reconciler.resources.compute_network import Network
 from reconciler.resources.compute_subnetwork import Subnetwork
@@ -20,6 +21,7 @@ from reconciler.resources.monitoring_alert_policy import ALERT_POLICY
 from reconciler.resources.monitoring_notification_channel import NOTIFICATION_CHANNEL
 from reconciler.resources.monitoring_uptime_check import UPTIME_CHECK
 from reconciler.resources.run_job import Job
+from reconciler.resources.run_job_iam import JOB_IAM
 from reconciler.resources.run_migration import Migration
 from reconciler.resources.run_service import Service
 from reconciler.resources.run_service_iam import SERVICE_IAM
@@ -62,6 +64,8 @@ KINDS: Final[tuple[Kind, ...]] = (
     Migration(),
     Service(),
     SERVICE_IAM,
+    JOB_IAM,
+    SchedulerJob(),
     UPTIME_CHECK,
     NOTIFICATION_CHANNEL,
     ALERT_POLICY,

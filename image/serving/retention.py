@@ -125,7 +125,7 @@ def _held(facts: Facts, young: set[str]) -> dict[str, str]:
     seen = set(strong)
     while strong:  # what is nested in a run that is tagged, or young
         parent = strong.pop()
-        for child in set(children.get(parent, ())) & facts.runs.keys() - seen:
+        for child in (set(children.get(parent, ())) & facts.runs.keys()) - seen:
             if facts.runs[child].active:
                 held.setdefault(child, f"run {parent}, which it is nested in, is kept")
                 seen.add(child)

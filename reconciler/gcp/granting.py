@@ -53,6 +53,8 @@ DEPLOYER: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
 """What it takes to apply and to destroy. docs/permissions.md has both lists, and how they were found."""
 WITH_OPTIONS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ("roles/cloudkms.admin", ("cloudkms.*",)),
+    ("roles/cloudscheduler.viewer", ("cloudscheduler.jobs.get",)),
+    ("roles/cloudscheduler.admin", ("cloudscheduler.*",)),
     ("roles/compute.networkViewer", ("compute.*.get",)),
     ("roles/compute.networkAdmin", ("compute.*",)),
     ("roles/monitoring.viewer", ("monitoring.*.list",)),
@@ -63,8 +65,8 @@ WITH_OPTIONS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
 )
 """What applying takes beside that where a spec turns an option on; docs/permissions.md says which."""
 _APIS: Final = (
-    "artifactregistry|cloudbuild|cloudkms|cloudsql|compute|iam|monitoring|resourcemanager|run|secretmanager"
-    "|servicenetworking|serviceusage|storage|vpcaccess"
+    "artifactregistry|cloudbuild|cloudkms|cloudscheduler|cloudsql|compute|iam|monitoring|resourcemanager|run"
+    "|secretmanager|servicenetworking|serviceusage|storage|vpcaccess"
 )
 _PERMISSION: Final = re.compile(
     rf"(?<![\w.@-])((?:{_APIS})"

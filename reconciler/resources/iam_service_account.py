@@ -1,4 +1,4 @@
-"""The service accounts of a deployment: one that runs the server, one that builds its image."""
+"""The service accounts of a deployment: one that runs the server, one that builds its image, one for its schedule."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from reconciler import errors
 from reconciler.gcp import operations
 from reconciler.gcp.cloud import Cloud
 from reconciler.model import Desired, Observed, Ref
+from reconciler.resources import serviceusage_services
 from reconciler.server.naming import Names
 from reconciler.spec.deployment import Deployment
 
@@ -36,6 +37,15 @@ class ServiceAccount:
             else {"displayName": f"Image builder of {deployment.name}", "disabled": False}
         )
         yield Desired(ref(names.project, names.build_account), wanted, origins=origins)
+        retention = deployment.lifecycle.retention.delete_runs_after_days
+        yield Desired(
+            ref(names.project, names.cron_account),
+            {"displayName": f"Retention schedule of {deployment.name}", "disabled": False}
+            if retention
+            else None,
+            only_with=serviceusage_services.SCHEDULER,
+            origins={"": deployment.origin("lifecycle.retention.delete_runs_after_days")},
+        )
 
     def observe(self, cloud: Cloud, ref: Ref) -> Observed | None:
         """Display name and whether it is disabled; the API leaves out what is empty or false."""

@@ -44,6 +44,11 @@ class Names:
         return f"serviceAccount:{self.build_account}"
 
     @property
+    def cron_account(self) -> str:
+        """The e-mail of the service account that runs the retention job on its schedule."""
+        return f"{self.name}-cron@{self.project}.iam.gserviceaccount.com"
+
+    @property
     def build_bucket(self) -> str:
         """The bucket that holds build contexts; its objects go after a week."""
         return f"{self.project}-{self.name}-build"
@@ -117,6 +122,16 @@ class Names:
     def job(self) -> str:
         """The Cloud Run job that makes and migrates the schema."""
         return f"{self.location}/jobs/{self.name}-migrate"
+
+    @property
+    def retention_job(self) -> str:
+        """The Cloud Run job that deletes old runs."""
+        return f"{self.location}/jobs/{self.name}-retention"
+
+    @property
+    def schedule(self) -> str:
+        """The Cloud Scheduler job that runs the retention job."""
+        return f"{self.location}/jobs/{self.name}-retention"
 
     @property
     def migration(self) -> str:

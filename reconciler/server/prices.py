@@ -32,6 +32,7 @@ ALWAYS_ON_TIER_2 = (0.0000216, 0.0000024)  # (catalogue, europe-west3, 2026)
 IDLE = (0.0000025, 0.0000025)  # a warm instance that is not asked anything; unverified
 
 SECRET_VERSION_MONTH = 0.06  # (catalogue, 2026)
+SCHEDULE_MONTH = 0.10  # one job of Cloud Scheduler; three of a billing account are free (price page)
 IMAGE_GB_MONTH = 0.10  # (catalogue, 2026)
 CONNECTOR_HOUR = {"f1-micro": 0.0076, "e2-micro": 0.0083764275, "e2-standard-4": 0.13402284}
 """Machines of a VPC connector, which always run: e2 (catalogue, 2026-07), f1 unverified."""
@@ -88,6 +89,8 @@ def monthly_estimate(deployment: Deployment) -> list[tuple[str, float]]:
     if not deployment.image.digest:
         count = deployment.image.keep
         items.append((f"Artifact Registry, {count} images", count * IMAGE_GB * IMAGE_GB_MONTH))
+    if deployment.lifecycle.retention.delete_runs_after_days:
+        items.append(("Cloud Scheduler", SCHEDULE_MONTH))
     rounded = [(item, round(price, 2)) for item, price in items]
     return sorted(((item, price) for item, price in rounded if price), key=lambda pair: -pair[1])
 

@@ -33,6 +33,18 @@ def users_environment(deployment: Deployment) -> dict[str, str]:
     }
 
 
+def retention_environment(deployment: Deployment, names: Names) -> dict[str, str]:
+    """What the retention job is told beside that."""
+    retention = deployment.lifecycle.retention
+    return {
+        "MLFLOW_ARTIFACTS_DESTINATION": artifacts_destination(deployment, names),
+        "RETAIN_AFTER_DAYS": str(retention.delete_runs_after_days),
+        "RETAIN_RESTORABLE_DAYS": str(retention.restorable_days),
+        "RETAIN_KEEP_TAG": retention.keep_tag,
+        "RETAIN_DRY_RUN": "true" if retention.dry_run else "false",
+    }
+
+
 def environment(deployment: Deployment, names: Names) -> dict[str, str]:
     """The service's environment, without what comes from Secret Manager.
 

@@ -117,6 +117,7 @@ class Retention:
     """The job that deletes old runs which nothing names; *delete_runs_after_days* 0 makes none."""
 
     delete_runs_after_days: int
+    restorable_days: int
     keep_tag: str
     schedule: str
     time_zone: str

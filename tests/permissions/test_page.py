@@ -68,7 +68,7 @@ def test_the_servers_table_is_what_apply_grants() -> None:
         if value is not None and field.split(" ")[1].startswith("serviceAccount:")
     }
     rows = re.findall(
-        r"\| `(?:NAME-|service-)(run|build|NUMBER)\S*` \| `(roles/\S+)` \|", _section("The server")
+        r"\| `(?:NAME-|service-)(run|build|cron|NUMBER)\S*` \| `(roles/\S+)` \|", _section("The server")
     )
     assert set(rows) == granted
 
