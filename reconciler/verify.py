@@ -15,30 +15,41 @@ from typing import Any
 
 import httpx
 
-from reconciler import errors
+from reconciler import errors, provider
 
 EXPERIMENT = "mlflow-reconcile-verify"
 ARTIFACT_BYTES = 33 * 1024 * 1024
 """One MiB more than the largest HTTP/1 request body that Cloud Run takes."""
 CHUNK = 1024 * 1024
+A_PERSON = "lets a person in who logs in at the identity provider"
+NO_PERSON = (
+    "not proved, because nobody is at hand to log in: open the page, or give a user name and an access token of the "
+    "server's (MLFLOW_TRACKING_USERNAME, MLFLOW_TRACKING_PASSWORD) or the provider's token (MLFLOW_TRACKING_TOKEN)"
+)
 API = "/api/2.0/mlflow"
 TIMEOUT = httpx.Timeout(60, read=300, write=300)
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One check: what it proves, whether it held, what was seen if not, how long it took in *seconds*."""
+    """One check: what it proves, whether it held, what was seen if not, how long it took in *seconds*.
+
+    One that was *skipped* has proved nothing, and *detail* says why it could not.
+    """
 
     name: str
     passed: bool
     detail: str
     seconds: float
+    skipped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
     """The server to prove: its *url* and login *mode*, where to connect instead of resolving the URL, the login.
 
+    *discovery_url* and *client_id* are for `oidc`, where this program has no login of its own: *username* and
+    *password*, or *token*, are what somebody gave it.
     *username* and *password* are for `basic` and (the administrator's) `mlflow`, *token* (a Google ID token) for `iam`.
     """
 
@@ -48,6 +59,13 @@ class Target:
     username: str = ""
     password: str = field(default="", repr=False)
     token: str = field(default="", repr=False)
+    discovery_url: str = ""
+    client_id: str = ""
+
+    @property
+    def has_login(self) -> bool:
+        """Whether there is something to log in with."""
+        return bool(self.password or self.token)
 
 
 def verify(target: Target, *, write: bool) -> Iterator[Check]:
@@ -64,6 +82,12 @@ def verify(target: Target, *, write: bool) -> Iterator[Check]:
             yield _check("refuses the anonymous", lambda: _refused(anonymous, target))
         if target.password:
             yield _check("refuses a wrong password", lambda: _wrong_password(target))
+        if target.discovery_url:
+            yield from _provider(anonymous, target)
+            if not target.has_login:
+                yield _check("refuses another site's page", lambda: _foreign_page(anonymous))
+                yield Check(A_PERSON, passed=True, detail=NO_PERSON, seconds=0, skipped=True)
+                return
         yield (
             login := _check(
                 "lets a user in, with the page's own Host and Origin", lambda: _searches(user, target.url)
@@ -73,6 +97,23 @@ def verify(target: Target, *, write: bool) -> Iterator[Check]:
         if not login.passed or not write:
             return
         yield from _work(user)
+
+
+def _provider(anonymous: httpx.Client, target: Target) -> Iterator[Check]:
+    """What can be seen of logins at an identity provider without being a person who has one there."""
+    url = target.discovery_url
+    yield (found := _check("its identity provider describes itself", lambda: provider.describes_itself(url)))
+    if found.passed:
+        yield _check(
+            "sends a visitor to the identity provider, and asks for the way back",
+            lambda: provider.is_where_logins_go(anonymous, target.url, url, target.client_id),
+        )
+    yield _check("refuses a token that the identity provider has not signed", lambda: _forged(anonymous))
+
+
+def _forged(client: httpx.Client) -> str:
+    headers = {"Authorization": f"Bearer {provider.forged_token()}"}
+    return _expect(client.post(f"{API}/experiments/search", json={"max_results": 1}, headers=headers), 401)
 
 
 def _work(user: httpx.Client) -> Iterator[Check]:
@@ -121,7 +162,7 @@ def _healthy(client: httpx.Client) -> str:
 
 def _refused(client: httpx.Client, target: Target) -> str:
     answer = client.post(f"{API}/experiments/search", json={"max_results": 1}, headers={"Origin": target.url})
-    expected = 401 if target.password else 403
+    expected = 401 if target.password or target.discovery_url else 403
     return "" if answer.status_code in {401, expected} else _seen(answer)
 
 

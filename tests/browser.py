@@ -6,6 +6,7 @@ A login in the URL would not do: Chromium then refuses the page's own requests.
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import select
@@ -47,6 +48,15 @@ class Page:
         """What stands on the page."""
         found = self.call("Runtime.evaluate", expression="document.body ? document.body.innerText : ''")
         return str(found["result"].get("value", ""))
+
+    def run(self, script: str) -> Any:
+        """The value of some JavaScript on the page; of a promise, what it comes to."""
+        found = self.call("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
+        return found.get("result", {}).get("value")
+
+    def picture(self, file: Path) -> None:
+        """Write what a person sees, as a PNG."""
+        file.write_bytes(base64.b64decode(self.call("Page.captureScreenshot")["data"]))
 
     def waits_for(self, words: str, *, seconds: float) -> bool:
         """Whether *words* come to stand on the page within *seconds*."""
@@ -92,15 +102,15 @@ class Page:
 
 
 @contextmanager
-def browser(program: str, profile: Path, login: tuple[str, str]) -> Generator[Page]:
-    """A page of a Chromium that ends with the block; *login* is what it gives when asked."""
+def browser(program: str, profile: Path, login: tuple[str, str], *flags: str) -> Generator[Page]:
+    """A page of a Chromium that ends with the block; *login* is what it gives when asked, *flags* are its own."""
     read_commands, commands = os.pipe()
     answers, write_answers = os.pipe()
     root = ["--no-sandbox"] if os.geteuid() == 0 else []
     # The shell puts our two descriptors where Chromium looks for them, 3 and 4.
     script = f'exec "$@" 3<&{read_commands} 4>&{write_answers}'
     started = subprocess.Popen(
-        ["bash", "-c", script, "bash", program, *FLAGS, *root, f"--user-data-dir={profile}"],
+        ["bash", "-c", script, "bash", program, *FLAGS, *root, *flags, f"--user-data-dir={profile}"],
         pass_fds=(read_commands, write_answers), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     os.close(read_commands)

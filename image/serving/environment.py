@@ -5,6 +5,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Final
 
+from . import provider
+
 # Exit codes; the first three are those of sysexits.h.
 BAD_ENVIRONMENT: Final = 64
 BAD_SCHEMA: Final = 65
@@ -70,6 +72,8 @@ class Settings:
     """User name and password, or None where nginx asks for none."""
     users: Users | None
     """None where MLflow knows no users of its own."""
+    provided: Database | None
+    """Of the users whom an identity provider knows; None where nobody logs in elsewhere."""
     workers: int
     jobs: bool
 
@@ -121,6 +125,17 @@ def read_users(environ: Mapping[str, str]) -> Users | None:
     return users
 
 
+def read_provided(environ: Mapping[str, str]) -> Database | None:
+    """The database of the users whom an identity provider knows. Raises BadEnvironment."""
+    if not provider.chosen(environ):
+        return None
+    findings: list[str] = []
+    provided = _users_database(environ, _database(environ, findings), findings)
+    if findings:
+        raise BadEnvironment(findings)
+    return provided
+
+
 def read_administrator(environ: Mapping[str, str]) -> Administrator | None:
     """Whom `migrate` makes administrator, where there are users. Raises BadEnvironment with every finding."""
     if environ.get("FRONT_AUTH") != OWN_USERS:
@@ -147,6 +162,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         artifacts=_artifacts(environ, findings),
         login=_login(environ, findings),
         users=_users(environ, database, findings),
+        provided=_users_database(environ, database, findings) if provider.chosen(environ) else None,
         workers=_number(environ, "MLFLOW_WORKERS", 1, 64, findings),
         jobs=_flag(environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION", findings),
     )
@@ -220,10 +236,12 @@ def _is_bucket_name(name: str) -> bool:
 
 def _login(environ: Mapping[str, str], findings: list[str]) -> tuple[str, str] | None:
     mode = environ.get("FRONT_AUTH", "")
-    if mode in ("none", OWN_USERS):
+    if mode in ("none", OWN_USERS, provider.OIDC):
         return None
     if mode != "basic":
-        findings.append(f"FRONT_AUTH is {mode!r}: none, basic or mlflow is needed" if mode else _NO_MODE)
+        findings.append(
+            f"FRONT_AUTH is {mode!r}: none, basic, mlflow or oidc is needed" if mode else _NO_MODE
+        )
         return None
     user = _text(environ, "FRONT_USERNAME", "the user name that nginx asks for", findings)
     password = _text(environ, "FRONT_PASSWORD", "the password that nginx asks for", findings)
@@ -261,21 +279,17 @@ def _users_database(environ: Mapping[str, str], database: Database, findings: li
 OWN_USERS: Final = "mlflow"
 _PERMISSIONS: Final = ("NO_PERMISSIONS", "READ", "USE", "EDIT", "MANAGE")
 _NO_MODE: Final = (
-    "FRONT_AUTH is not set: none (whoever reaches the port is let in), basic (nginx asks for a login) "
-    "or mlflow (MLflow asks, and knows its users)"
+    "FRONT_AUTH is not set: none (whoever reaches the port is let in), basic (nginx asks for a login), "
+    "mlflow (MLflow asks, and knows its users) or oidc (an identity provider asks)"
 )
 
 
 def _refuse_what_cannot_work(environ: Mapping[str, str], findings: list[str]) -> None:
-    findings += [
-        f"{name} is set, but it is made here from the MLFLOW_DB_ variables"
-        for name in _BUILT_HERE
-        if environ.get(name)
-    ]
+    findings += provider.complaints(environ)
+    built = [name for name in _BUILT_HERE if environ.get(name)]
+    findings += [f"{name} is set, but it is made here from the MLFLOW_DB_ variables" for name in built]
     if environ.get("MLFLOW_SQLALCHEMYSTORE_MAX_OVERFLOW") == "0":
-        findings.append(
-            "MLFLOW_SQLALCHEMYSTORE_MAX_OVERFLOW is 0, which MLflow reads as unset, that is 10: use 1"
-        )
+        findings.append("MLFLOW_SQLALCHEMYSTORE_MAX_OVERFLOW is 0, which MLflow reads as unset: use 1")
     if environ.get("MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE", "false").lower() not in ("false", "0"):
         findings.append(
             "MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE is set: it would let any web page use the server"

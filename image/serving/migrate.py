@@ -7,7 +7,7 @@ import time
 from types import FrameType
 from typing import Any, Final
 
-from . import schema, users
+from . import oidc, schema, users
 from .environment import BAD_SCHEMA, NO_DATABASE, Administrator, Database
 from .schema import NoDatabase
 
@@ -17,8 +17,8 @@ _LOCK_SECONDS: Final = 900
 _DEFAULT_EXPERIMENT: Final = "select 1 from experiments limit 1"
 
 
-def run(database: Database, administrator: Administrator | None) -> int:
-    """Migrate, the database of users included where there is an administrator, and return the exit code."""
+def run(database: Database, administrator: Administrator | None, provided: Database | None) -> int:
+    """Migrate, and the database of users where there is one: MLflow's own, or of an identity *provided*."""
     signal.signal(signal.SIGTERM, _stop)
     try:
         connection = schema.connect(database, schema.PATIENCE, _say)
@@ -30,7 +30,9 @@ def run(database: Database, administrator: Administrator | None) -> int:
             _say(f"another migration has been at work for {_LOCK_SECONDS} s; this one gives up")
             return NO_DATABASE
         code = _migrate(database, connection)
-        return users.migrate(administrator, _say) if administrator and code == 0 else code
+        if code == 0 and administrator:
+            return users.migrate(administrator, _say)
+        return oidc.migrate(provided, _say) if code == 0 and provided else code
     finally:
         connection.close()  # and with it goes the lock
 

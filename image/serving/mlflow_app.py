@@ -10,7 +10,7 @@ import sys
 import warnings
 from typing import Any
 
-from . import artifacts
+from . import artifacts, provider
 from .environment import OWN_USERS
 from .probe import Probe, ask_mlflow
 
@@ -18,6 +18,8 @@ from .probe import Probe, ask_mlflow
 def _application() -> Any:
     if os.environ.get("FRONT_AUTH") == OWN_USERS:
         return importlib.import_module("mlflow.server.auth").create_app()
+    if provider.chosen(os.environ):
+        return importlib.import_module("serving.oidc_app").create()
     return importlib.import_module("mlflow.server.fastapi_app").app
 
 

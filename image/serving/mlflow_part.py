@@ -13,8 +13,8 @@ import time
 from pathlib import Path
 from typing import Any, NoReturn
 
-from . import schema, users
-from .environment import Users, read_database, read_users
+from . import oidc, schema, users
+from .environment import Users, read_database, read_provided, read_users
 
 _UPLOAD_CHUNK_BYTES = 8 * 1024 * 1024
 """Of an upload to gs://; without chunks Google's library reads the whole artifact into memory."""
@@ -29,11 +29,16 @@ def serve() -> int:
     threading.Thread(target=_end_with_the_supervisor, args=(guard, run_dir), daemon=True).start()
     known = read_users(os.environ)
     if known:
-        complaint, code = users.trouble(known, _say)  # before MLflow starts, which would upgrade the schema
-        if complaint:
-            _say(complaint)
+        code = users.check(known.database, schema.USERS, _say)  # before MLflow starts, which would upgrade it
+        if code:
             return code
         os.environ.update(users.settings(known, run_dir))
+    provided = read_provided(os.environ)
+    if provided:
+        code = users.check(provided, schema.PROVIDED, _say)
+        if code:
+            return code
+        os.environ.update(oidc.settings(provided, os.environ))
     os.environ.update(_settings(run_dir))
     # From here on it is in the URI only.
     del os.environ["MLFLOW_DB_PASSWORD"]

@@ -22,7 +22,8 @@ def run(entrypoint: str, words: list[str]) -> int:
             from . import migrate
 
             database = environment.read_database(os.environ)
-            return migrate.run(database, environment.read_administrator(os.environ))
+            administrator = environment.read_administrator(os.environ)
+            return migrate.run(database, administrator, environment.read_provided(os.environ))
         if mode == "retain":
             from . import retain
 

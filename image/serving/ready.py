@@ -32,7 +32,7 @@ def run(settings: Settings, template: Path) -> int:
         return _failed(str(error), NO_DATABASE)
     if complaint := schema.complaint(revision, schema.wanted()):
         return _failed(complaint, BAD_SCHEMA)
-    if trouble := _wait_for_mlflow(run_dir / "mlflow.sock", login=settings.users is not None):
+    if trouble := _wait_for_mlflow(run_dir / "mlflow.sock", login=bool(settings.users or settings.provided)):
         return _failed(trouble, PART_DIED)
     return 0
 

@@ -25,12 +25,13 @@ class NoDatabase(Exception):
 
 @dataclass(frozen=True)
 class Place:
-    """Where MLflow keeps the migrations of one schema, and the table in which Alembic notes its revision."""
+    """Where a *package* keeps the migrations of one schema, and the table in which Alembic notes its revision."""
 
     folder: str
     table: str
     question: str
     """For the revision in that table."""
+    package: str = "mlflow"
 
 
 RUNS: Final = Place(
@@ -41,6 +42,8 @@ USERS: Final = Place(
     "alembic_version_auth",
     "select version_num from alembic_version_auth",
 )
+PROVIDED: Final = Place("db/migrations/versions", RUNS.table, RUNS.question, "mlflow_oidc_auth")
+"""In a database of its own, so that the table's name is free there."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,7 @@ def found(connection: Any, place: Place = RUNS) -> str | None:
 
 def wanted(place: Place = RUNS) -> Revisions:
     """The revisions of the installed MLflow, read from its migration files as Alembic would."""
-    spec = find_spec("mlflow")
+    spec = find_spec(place.package)
     folders = list(spec.submodule_search_locations or ()) if spec else []
     files = [file for folder in folders for file in Path(folder).glob(f"{place.folder}/[!_]*.py")]
     parents: dict[str, str] = {}

@@ -19,7 +19,13 @@ DRAIN_SECONDS: Final = 8.5
 """For requests in flight after SIGTERM. Cloud Run kills after 10 s, and MLflow wants the rest to end in order."""
 _MLFLOW_END_SECONDS: Final = 1.0
 _LOGIN: Final = ("FRONT_USERNAME", "FRONT_PASSWORD")
-_SECRETS: Final = ("MLFLOW_DB_PASSWORD", "FRONT_PASSWORD", "MLFLOW_FLASK_SERVER_SECRET_KEY")
+_SECRETS: Final = (
+    "MLFLOW_DB_PASSWORD",
+    "FRONT_PASSWORD",
+    "MLFLOW_FLASK_SERVER_SECRET_KEY",
+    "OIDC_CLIENT_SECRET",
+    "SECRET_KEY",
+)
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from . import front, schema
-from .environment import BAD_SCHEMA, NO_DATABASE, Administrator, Users
-from .schema import NoDatabase
+from .environment import BAD_SCHEMA, NO_DATABASE, Administrator, Database, Users
+from .schema import NoDatabase, Place
 
 CACHE_SECONDS: Final = 60
 """How long each worker remembers that a password was right. Checking one takes 60 ms and 32 MiB, so that without this
@@ -79,16 +79,19 @@ def _give(administrator: Administrator, connection: Any, say: Callable[[str], No
     store.engine.dispose()
 
 
-def trouble(users: Users, say: Callable[[str], None]) -> tuple[str, int]:
-    """Why MLflow cannot run on the database of users, and the exit code; ("", 0) where it can."""
+def check(database: Database, place: Place, say: Callable[[str], None]) -> int:
+    """Say why MLflow cannot run on the database of users, and return the exit code; 0 where it can."""
     try:
-        connection = schema.connect(users.database, 10, say)
-        revision = schema.found(connection, schema.USERS)
+        connection = schema.connect(database, 10, say)
+        revision = schema.found(connection, place)
         connection.close()
     except NoDatabase as error:
-        return str(error), NO_DATABASE
-    complaint = schema.complaint(revision, schema.wanted(schema.USERS))
-    return (f"users: {complaint}", BAD_SCHEMA) if complaint else ("", 0)
+        say(str(error))
+        return NO_DATABASE
+    complaint = schema.complaint(revision, schema.wanted(place))
+    if complaint:
+        say(f"users: {complaint}")
+    return BAD_SCHEMA if complaint else 0
 
 
 def settings(users: Users, run_dir: Path) -> dict[str, str]:

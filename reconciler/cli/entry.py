@@ -16,6 +16,9 @@ from reconciler.server.naming import Names
 from reconciler.spec.deployment import PASSWORD_MODES, Deployment
 from reconciler.verify import Target
 
+LOGIN = ("username", "password", "token")
+"""What MLflow's client reads of a login, after MLFLOW_TRACKING_."""
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -64,10 +67,20 @@ def _login(cloud: Cloud, deployment: Deployment, names: Names, service: Observed
 def target(cloud: Cloud, deployment: Deployment) -> Target:
     """The deployed server as `verify` wants it."""
     entry = enter(cloud, deployment)
+    if deployment.auth.mode == "oidc":
+        return _provided(cloud, deployment, entry.names.url)
     token = identity_token(cloud, entry.names.url) if deployment.auth.mode == "iam" else ""
     return Target(
         entry.names.url, deployment.auth.mode, cloud.endpoint, entry.username, entry.password, token
     )
+
+
+def _provided(cloud: Cloud, deployment: Deployment, url: str) -> Target:
+    """With the login that the environment gives MLflow's client, if any: at the provider only a person logs in."""
+    given = {name: os.environ.get(f"MLFLOW_TRACKING_{name.upper()}", "") for name in LOGIN}
+    oidc = deployment.auth.oidc
+    described = {"discovery_url": oidc.discovery_url, "client_id": oidc.client_id}
+    return Target(url, deployment.auth.mode, cloud.endpoint, **given, **described)
 
 
 def identity_token(cloud: Cloud, audience: str) -> str:

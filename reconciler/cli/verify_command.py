@@ -28,7 +28,10 @@ def command(spec: str, read_only: bool, style: str, sandbox: bool) -> None:
         checks.append(check)
         if style == "text":
             sign = "ok  " if check.passed else "FAIL"
-            click.echo(f"{sign} {check.name} ({check.seconds:.1f} s)")
+            if check.skipped:
+                click.echo(f"skip {check.name}: {check.detail}")
+            else:
+                click.echo(f"{sign} {check.name} ({check.seconds:.1f} s)")
         elif style == "markdown":
             click.echo(
                 f"- {':white_check_mark:' if check.passed else ':x:'} {check.name} {check.detail}".rstrip()

@@ -196,8 +196,10 @@ def needs(deployment: Deployment, names: Names) -> tuple[Ref, ...]:
 
 
 def _context(deployment: Deployment) -> BuildContext:
+    required = (build_context.PROVIDER,) if deployment.auth.mode == "oidc" else ()
+    server = deployment.server
     try:
-        return build_context.read(image_folder(), deployment.server.version, deployment.server.pip)
+        return build_context.read(image_folder(), server.version, server.pip, required)
     except OSError as error:
         raise errors.SpecInvalid(
             f"the image's files cannot be read: {error}",

@@ -26,6 +26,7 @@ from reconciler.server.naming import Names
 from reconciler.spec.deployment import Deployment
 
 TIMEOUT = 60
+ADMINISTRATOR = "users.administrator"
 GIVEN = "users.password"
 """Names the secret version that the administrator was given last, never the password."""
 
@@ -63,13 +64,13 @@ class Migration:
             part_of=run_job.ref(names),
             effects={
                 "image": "backs up the database, then migrates its schema: an older MLflow will not start on it",
-                "users.administrator": "makes this user an administrator, with the secret's password; others stay",
+                ADMINISTRATOR: "makes this user an administrator, with the secret's password; others stay",
                 GIVEN: "gives the administrator the secret's password; other users keep theirs",
             },
             origins={
                 "": deployment.origin("server.version"),
                 "users.database": deployment.origin("auth.mode"),
-                "users.administrator": deployment.origin("auth.mlflow.admin_username"),
+                ADMINISTRATOR: deployment.origin("auth.mlflow.admin_username"),
                 GIVEN: deployment.origin("auth.mode"),
             },
         )
@@ -138,7 +139,7 @@ class Migration:
 TOLD = {
     "instance": run_job.BORN,
     "users.database": "MLFLOW_AUTH_DB_NAME",
-    "users.administrator": "MLFLOW_AUTH_ADMIN_USERNAME",
+    ADMINISTRATOR: "MLFLOW_AUTH_ADMIN_USERNAME",
     GIVEN: "MLFLOW_AUTH_ADMIN_PASSWORD",
 }
 """Fields that an execution records in its environment."""
@@ -146,12 +147,10 @@ TOLD = {
 
 def _users(deployment: Deployment, names: Names) -> Body:
     told = settings.users_environment(deployment)
-    if not told:
-        return {}
-    return {
-        **{field: told[variable] for field, variable in TOLD.items() if variable in told},
-        GIVEN: secretmanager_version.pinned(names.admin_secret),
-    }
+    known: Body = {field: told[variable] for field, variable in TOLD.items() if variable in told}
+    if ADMINISTRATOR not in known:
+        return known
+    return {**known, GIVEN: secretmanager_version.pinned(names.admin_secret)}
 
 
 def ref(names: Names) -> Ref:

@@ -19,7 +19,7 @@ from reconciler.resources import (
     storage_bucket_iam,
     vpcaccess_connector,
 )
-from reconciler.server import secrets, settings
+from reconciler.server import logins, secrets, settings
 from reconciler.server.naming import Names, labels_of, mark_of
 from reconciler.spec.deployment import Deployment
 
@@ -31,15 +31,6 @@ MOVED = (
     "a new revision starts"
 )
 WIDER = "changes who can reach the server"
-LOGIN = {
-    "basic": "one user name and password open everything; users whom MLflow knew are kept, but mean nothing",
-    "mlflow": "MLflow asks users and decides what they may do; earlier logins end, an administrator lets others in",
-}
-"""What another way to log in means for people, by auth mode."""
-NO_LOGIN = "the server itself asks nobody for a login any more"
-SHARED = (
-    "changes what every user may do with what nobody has shared with them or locked; a new revision starts"
-)
 START_SECONDS = 240
 """What Cloud Run allows a start-up probe to take at most; ours looks once a second."""
 
@@ -54,6 +45,7 @@ class Service:
     def desired(self, deployment: Deployment, names: Names) -> Iterable[Desired]:
         """The service with its one container; the whole environment is ours."""
         template = _template(deployment, names)
+        told = logins.effects(deployment.auth.mode)
         body: Body = {
             "ingress": f"INGRESS_TRAFFIC_{_INGRESS[deployment.networking.ingress]}",
             "traffic": ["latest 100%"],
@@ -70,8 +62,7 @@ class Service:
                 "ingress": WIDER,
                 **{f"{TEMPLATE}{key}": NEW_REVISION for key in template},
                 f"{TEMPLATE}{containers.ENV}MLFLOW_ARTIFACTS_DESTINATION": MOVED,
-                f"{TEMPLATE}{containers.ENV}FRONT_AUTH": LOGIN.get(deployment.auth.mode, NO_LOGIN),
-                f"{TEMPLATE}{containers.ENV}MLFLOW_AUTH_DEFAULT_PERMISSION": SHARED,
+                **{f"{TEMPLATE}{containers.ENV}{name}": text for name, text in told.items()},
             },
             mark=mark_of(deployment),
             origins=_origins(deployment),
@@ -236,6 +227,7 @@ def _origins(deployment: Deployment) -> dict[str, Any]:
         f"{containers.ENV}MLFLOW_ARTIFACTS_DESTINATION": "artifacts",
         f"{containers.ENV}MLFLOW_SERVER_ALLOWED_HOSTS": "networking.allowed_hosts",
         f"{containers.ENV}MLFLOW_SERVER_CORS_ALLOWED_ORIGINS": "networking.allowed_hosts",
+        **{f"{containers.ENV}{name}": key for name, key in settings.PROVIDER.items()},
         **{f"{containers.ENV}{name}": f"server.env.{name}" for name in deployment.server.env},
         **{f"{containers.ENV}{one.variable}": one.key for one in secrets.references_of(deployment)},
         **{f"{containers.FILES}{one.path}": one.key for one in secrets.references_of(deployment)},

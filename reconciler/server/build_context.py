@@ -19,6 +19,8 @@ from pathlib import Path
 REQUIREMENTS = "requirements.txt"
 PACKAGES = "packages.txt"
 """What the spec adds to the image; a comment and nothing else in the folder itself."""
+PROVIDER = "requirements-oidc.txt"
+"""What logins at an identity provider add to the requirements; part of no image that does without."""
 NOT_PART = {"__pycache__", ".DS_Store", "README.md"}
 _MLFLOW_PIN = re.compile(rb"^(mlflow(?:-skinny|-tracing)?)==\S+", re.MULTILINE)
 
@@ -40,14 +42,18 @@ class BuildContext:
     tag: str
 
 
-def read(folder: Path, mlflow_version: str, packages: Iterable[str] = ()) -> BuildContext:
+def read(
+    folder: Path, mlflow_version: str, packages: Iterable[str] = (), required: Iterable[str] = ()
+) -> BuildContext:
     """The context in *folder*, with MLflow's pins set to *mlflow_version* and *packages* (NAME==VERSION) added.
 
+    *required* names further lists of requirements in the folder, which become part of the one that is always installed.
     Raises `OSError` where it cannot be read.
     """
     if not (folder / "Dockerfile").is_file():  # a folder that is missing would otherwise be an empty context
         raise FileNotFoundError(errno.ENOENT, "there is no Dockerfile in it", str(folder))
-    files = tuple(_adapted(file, mlflow_version, tuple(packages)) for file in _files(folder))
+    more = b"".join((folder / name).read_bytes() for name in required)
+    files = tuple(_adapted(file, mlflow_version, tuple(packages), more) for file in _files(folder))
     digest = hashlib.sha256()
     for file in files:
         head = f"{file.path}\0{int(file.executable)}\0{len(file.content)}\0"
@@ -81,13 +87,13 @@ def unpack(context: BuildContext, folder: Path) -> None:
 def _files(folder: Path) -> Iterable[File]:
     for path in sorted(folder.rglob("*")):
         inside = path.relative_to(folder)
-        if path.is_file() and not NOT_PART.intersection(inside.parts):
+        if path.is_file() and path.name != PROVIDER and not NOT_PART.intersection(inside.parts):
             yield File(inside.as_posix(), bool(path.stat().st_mode & 0o100), path.read_bytes())
 
 
-def _adapted(file: File, mlflow_version: str, packages: tuple[str, ...]) -> File:
+def _adapted(file: File, mlflow_version: str, packages: tuple[str, ...], required: bytes) -> File:
     if file.path == REQUIREMENTS:
-        content = _MLFLOW_PIN.sub(rb"\g<1>==" + mlflow_version.encode(), file.content)
+        content = _MLFLOW_PIN.sub(rb"\g<1>==" + mlflow_version.encode(), file.content) + required
     elif file.path == PACKAGES:
         content = file.content + "".join(f"{package}\n" for package in packages).encode()
     else:

@@ -109,6 +109,11 @@ class Names:
         return f"projects/{self.project}/secrets/{self.name}-flask-key"
 
     @property
+    def session_secret(self) -> str:
+        """The secret that holds the key of browser sessions after a login at an identity provider."""
+        return f"projects/{self.project}/secrets/{self.name}-session-key"
+
+    @property
     def repository(self) -> str:
         """The Artifact Registry repository's full name."""
         return f"{self.location}/repositories/{self.name}"
@@ -146,11 +151,11 @@ class Names:
 
 SECRET_SUFFIXES = (
     *("-db-password", "-login-password", "-webhook-key", "-gateway-passphrase"),
-    *("-admin-password", "-flask-key"),
+    *("-admin-password", "-flask-key", "-session-key"),
 )
 """What the names of a deployment's own secrets end in, after the deployment's name."""
 DATABASE = "mlflow"
-USER_DATABASES = {"mlflow": "mlflow_auth"}
+USER_DATABASES = {"mlflow": "mlflow_auth", "oidc": "mlflow_oidc"}
 """By auth mode, the database that holds users and permissions, beside the one with the runs."""
 DATABASE_USER = "mlflow"
 

@@ -63,6 +63,7 @@ def secrets_of(deployment: Deployment, names: Names) -> tuple[Secret, ...]:
         # The job makes the administrator, so the server never learns the password.
         Secret(names.admin_secret, "auth.mode", admin, wanted=own_users, serves=False, migrates=True),
         Secret(names.flask_secret, "auth.mode", "MLFLOW_FLASK_SERVER_SECRET_KEY", wanted=own_users),
+        Secret(names.session_secret, "auth.mode", "SECRET_KEY", wanted=mode == "oidc"),
         Secret(names.webhook_secret, "server.webhooks", WEBHOOK_KEY, wanted=deployment.server.webhooks),
         Secret(names.gateway_secret, "server.gateway", GATEWAY_KEY, wanted=deployment.server.gateway),
     )
@@ -75,12 +76,14 @@ def wanted_secrets(deployment: Deployment, names: Names) -> tuple[Secret, ...]:
 
 def references_of(deployment: Deployment) -> tuple[Reference, ...]:
     """Every version of somebody else's secret that the server is given."""
-    server = deployment.server
+    server, oidc = deployment.server, deployment.auth.oidc
+    given = [
+        (f"server.secrets.{variable}", variable, written) for variable, written in server.secrets.items()
+    ]
+    if deployment.auth.mode == "oidc":
+        given.append(("auth.oidc.client_secret", "OIDC_CLIENT_SECRET", oidc.client_secret))
     return (
-        *(
-            _reference(deployment, written, f"server.secrets.{variable}", variable=variable)
-            for variable, written in server.secrets.items()
-        ),
+        *(_reference(deployment, written, key, variable=variable) for key, variable, written in given),
         *(
             _reference(deployment, written, f"server.secret_files.{path}", path=path)
             for path, written in server.secret_files.items()

@@ -9,6 +9,17 @@ UPLOAD_CHUNK = 8 * 1024 * 1024
 """Bytes that MLflow sends to the bucket at a time. Measured: an upload of 100 MiB then takes 24 MiB of memory
 beside its temporary file, instead of 108."""
 
+PROVIDER = {
+    "OIDC_DISCOVERY_URL": "auth.oidc.discovery_url",
+    "OIDC_CLIENT_ID": "auth.oidc.client_id",
+    "OIDC_PROVIDER_DISPLAY_NAME": "auth.oidc.provider_name",
+    "OIDC_GROUPS_ATTRIBUTE": "auth.oidc.groups_claim",
+    "OIDC_GROUP_NAME": "auth.oidc.users",
+    "OIDC_ADMIN_GROUP_NAME": "auth.oidc.administrators",
+    "DEFAULT_MLFLOW_PERMISSION": "auth.oidc.default_permission",
+}
+"""What the plugin of mode oidc is told, and the key that says it."""
+
 
 def database_environment(names: Names) -> dict[str, str]:
     """How to reach the database, without the password: all that the migration job is told."""
@@ -26,10 +37,11 @@ def users_environment(deployment: Deployment) -> dict[str, str]:
     mode = deployment.auth.mode
     if mode not in USER_DATABASES:
         return {}
+    administrator = {"MLFLOW_AUTH_ADMIN_USERNAME": deployment.auth.mlflow.admin_username}
     return {
         "FRONT_AUTH": mode,
         "MLFLOW_AUTH_DB_NAME": USER_DATABASES[mode],
-        "MLFLOW_AUTH_ADMIN_USERNAME": deployment.auth.mlflow.admin_username,
+        **(administrator if mode == "mlflow" else {}),
     }
 
 
@@ -65,6 +77,7 @@ def environment(deployment: Deployment, names: Names) -> dict[str, str]:
         "FRONT_AUTH": "basic" if basic else "none",
         **({"FRONT_USERNAME": deployment.auth.username} if basic else {}),
         **_own_users(deployment),
+        **_provider(deployment),
         "MLFLOW_WORKERS": str(server.workers),
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "true" if server.job_runner else "false",
         "MLFLOW_SERVER_ALLOWED_HOSTS": ",".join(hosts),
@@ -81,6 +94,17 @@ def _own_users(deployment: Deployment) -> dict[str, str]:
     permission = deployment.auth.mlflow.default_permission
     default = {"MLFLOW_AUTH_DEFAULT_PERMISSION": permission} if deployment.auth.mode == "mlflow" else {}
     return {**users_environment(deployment), **default}
+
+
+def _provider(deployment: Deployment) -> dict[str, str]:
+    """What the plugin mlflow-oidc-auth is told, in its words. The address to come back to is that of the request."""
+    oidc = deployment.auth.oidc
+    if deployment.auth.mode != "oidc":
+        return {}
+    told = {name: getattr(oidc, key.rpartition(".")[2]) for name, key in PROVIDER.items()}
+    return {
+        name: value if isinstance(value, str) else ",".join(value) for name, value in told.items() if value
+    }
 
 
 def artifacts_destination(deployment: Deployment, names: Names) -> str:
