@@ -5,7 +5,7 @@ Metrics and their labels are those of Google's lists ("Google Cloud metrics", "M
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -65,12 +65,10 @@ def agent_member(names: Names) -> str:
     return f"serviceAccount:service-{names.project_number}@gcp-sa-monitoring-notification.iam.gserviceaccount.com"
 
 
-def alerts_of(deployment: Deployment, names: Names) -> tuple[Alert, ...]:
-    """The alerts that *deployment* wants, none where monitoring is off."""
+def wanted(deployment: Deployment) -> tuple[str, ...]:
+    """The names of the alerts that *deployment* wants, none where monitoring is off."""
     watched = deployment.monitoring
-    if not watched.enabled:
-        return ()
-    wanted: Mapping[str, bool] = {
+    on = {
         "uptime": is_probed(deployment),
         "errors": watched.errors_per_minute > 0,
         "latency": watched.latency_seconds > 0,
@@ -78,6 +76,11 @@ def alerts_of(deployment: Deployment, names: Names) -> tuple[Alert, ...]:
         "database-connections": watched.database_connections_percent > 0,
         "failed-jobs": watched.failed_jobs,
     }
+    return tuple(name for name, is_on in on.items() if is_on) if watched.enabled else ()
+
+
+def alerts_of(deployment: Deployment, names: Names) -> tuple[Alert, ...]:
+    """The alerts that *deployment* wants."""
     every = (
         _uptime(names),
         _errors(deployment, names),
@@ -86,7 +89,7 @@ def alerts_of(deployment: Deployment, names: Names) -> tuple[Alert, ...]:
         _connections(deployment, names),
         _jobs(names),
     )
-    return tuple(alert for alert in every if wanted[alert.name])
+    return tuple(alert for alert in every if alert.name in wanted(deployment))
 
 
 def _service(names: Names, metric: str, more: str = "") -> str:
@@ -166,11 +169,11 @@ def connections(deployment: Deployment) -> int:
 
 
 def _jobs(names: Names) -> Alert:
-    migrate = names.job.rpartition("/")[2]
+    migrate, retention = (name.rpartition("/")[2] for name in (names.job, names.retention_job))
     return Alert(
         "failed-jobs", "job failed", "monitoring.failed_jobs", "ERROR",
         'metric.type="run.googleapis.com/job/completed_execution_count" AND resource.type="cloud_run_job" '
-        f'AND resource.labels.job_name=one_of("{migrate}","{names.name}-retention") '
+        f'AND resource.labels.job_name=one_of("{migrate}","{retention}") '
         f'AND resource.labels.location="{names.region}" AND metric.labels.result="failed"',
         0, "ALIGN_DELTA", "REDUCE_SUM", FIVE_MINUTES, 0,
         "A migration or retention ended with an error; the next apply runs a migration again. Its log: "

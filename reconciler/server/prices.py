@@ -8,7 +8,7 @@ for Cloud Run. Other regions differ by up to about a fifth. Where a figure comes
 
 from __future__ import annotations
 
-from reconciler.server import networks
+from reconciler.server import alerts, networks
 from reconciler.server.capacity import mebibytes, tier_memory
 from reconciler.server.naming import names_of
 from reconciler.server.secrets import wanted_secrets
@@ -30,6 +30,13 @@ BACKUP_GB_MONTH = 0.08  # (catalogue, 2024-07)
 ALWAYS_ON_TIER_1 = (0.000018, 0.000002)  # vCPU from the price page, GiB unverified
 ALWAYS_ON_TIER_2 = (0.0000216, 0.0000024)  # (catalogue, europe-west3, 2026)
 IDLE = (0.0000025, 0.0000025)  # a warm instance that is not asked anything; unverified
+
+# Cloud Monitoring: each condition, and each time series that its query returns, every 30 s (price page, as others quote
+# it; in force since May 2026). Uptime checks are free up to a million answers a month; six places every minute give
+# 263,000.
+ALERT_MONTH = 0.10
+ALERT_QUERY = 0.35 / 1_000_000
+ALERT_QUERIES = SECONDS / 30
 
 SECRET_VERSION_MONTH = 0.06  # (catalogue, 2026)
 SCHEDULE_MONTH = 0.10  # one job of Cloud Scheduler; three of a billing account are free (price page)
@@ -91,6 +98,10 @@ def monthly_estimate(deployment: Deployment) -> list[tuple[str, float]]:
         items.append((f"Artifact Registry, {count} images", count * IMAGE_GB * IMAGE_GB_MONTH))
     if deployment.lifecycle.retention.delete_runs_after_days:
         items.append(("Cloud Scheduler", SCHEDULE_MONTH))
+    if count := len(alerts.wanted(deployment)):
+        items.append(
+            (f"Cloud Monitoring, {count} alerts", count * (ALERT_MONTH + ALERT_QUERIES * ALERT_QUERY))
+        )
     rounded = [(item, round(price, 2)) for item, price in items]
     return sorted(((item, price) for item, price in rounded if price), key=lambda pair: -pair[1])
 

@@ -3,7 +3,8 @@
 All calls go through `reconciler.gcp.cloud.Cloud`: discovery clients (`cloud.api("sqladmin", "v1").instances().get(…)`),
 Google's own clients for Cloud Run and Secret Manager (`cloud.secrets.get_secret(…)`) and for Cloud Storage
 (`cloud.storage.bucket(…).reload(…)`). The source is walked as a tree: what a name stands for is followed through
-assignments, functions inside functions and functions of the same module that return a client.
+assignments, functions inside functions and functions of the same module that return a client. Kinds that are found by
+label name their collection in a value, and are asked for it.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final, cast
 
+from reconciler.labelled_kind import LabelledKind
+from reconciler.registry import KINDS
 from reconciler.sandbox.web.discovery import documents_folder, load
 
 SOURCE: Final = Path(__file__).resolve().parents[2] / "reconciler"
@@ -77,7 +80,17 @@ def calls() -> set[Call]:
         if "sandbox" not in path.parts:
             module = _Module(ast.parse(path.read_text(encoding="utf-8")))
             found |= module.calls()
-    return found
+    return found | _by_label()
+
+
+def _by_label() -> set[Call]:
+    """What kinds call whose collection is a value: it cannot be read off a name."""
+    kinds = [kind for kind in KINDS if isinstance(kind, LabelledKind)]
+    return {
+        Call("monitoring", "v3", f"projects.{kind.collection}.{verb}")
+        for kind in kinds
+        for verb in ("create", "delete", "list", "patch")
+    }
 
 
 class _Module:

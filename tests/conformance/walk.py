@@ -15,6 +15,11 @@ from tests.conformance.sendable import Call, calls
 from tests.scenarios.command import ROOT, Bench, sandbox
 
 NAME: Final = "mlflow-walk"
+WATCHED: Final = """
+monitoring: {enabled: true, emails: [ada@acme.example, bob@acme.example]}
+budget: {billing_account: 012345-6789AB-CDEF01, amount: 100}
+"""
+"""What the first spec says beside the quickstart: what is found by its label or its name is part of the walk."""
 CHANGED: Final = """
 labels: {walked: "yes"}
 lifecycle: {delete_noncurrent_after_days: 9}
@@ -58,7 +63,7 @@ def walk(folder: Path) -> Walk:
     """Walk; *folder* is for the specs. Raises AssertionError where a command fails."""
     spec = folder / "spec.yaml"
     text = (ROOT / "specs" / "quickstart.yaml").read_text(encoding="utf-8")
-    first = text.replace("name: mlflow-quickstart", f"name: {NAME}")
+    first = text.replace("name: mlflow-quickstart", f"name: {NAME}") + WATCHED
     with sandbox() as bench:
         spec.write_text(first, encoding="utf-8")
         _run(bench, "apply", "--sandbox", "--yes", str(spec))
@@ -70,7 +75,10 @@ def walk(folder: Path) -> Walk:
 
 def changed(spec: str) -> str:
     """A spec that differs in something of every kind that can be updated."""
-    return spec.replace("memory: 512Mi", "memory: 1Gi") + CHANGED
+    other = {"memory: 512Mi": "memory: 1Gi", "emails: [ada@": "emails: [eve@", "amount: 100": "amount: 200"}
+    for before, after in other.items():
+        spec = spec.replace(before, after)
+    return spec + CHANGED
 
 
 def _run(bench: Bench, *arguments: str) -> None:
