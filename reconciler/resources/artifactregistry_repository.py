@@ -10,7 +10,7 @@ from reconciler.gcp import fields as flat
 from reconciler.gcp import operations
 from reconciler.gcp.cloud import Cloud
 from reconciler.model import Body, Desired, Json, Observed, Ref
-from reconciler.server.naming import Names, labels_of, mark_of
+from reconciler.server.naming import Names, label_origins, labels_of, mark_of
 from reconciler.spec.deployment import Deployment
 
 DAY = 24 * 60 * 60
@@ -43,6 +43,7 @@ class Repository:
             origins={
                 "": deployment.origin("image"),
                 "cleanupPolicies.keep-latest": deployment.origin("image.keep"),
+                **label_origins(deployment),
             },
         )
 

@@ -26,7 +26,7 @@ from reconciler.resources import (
     vpcaccess_connector,
 )
 from reconciler.server import secrets, settings
-from reconciler.server.naming import Names, labels_of, mark_of
+from reconciler.server.naming import Names, label_origins, labels_of, mark_of
 from reconciler.spec.deployment import Deployment
 
 TIMEOUT = 60
@@ -70,6 +70,7 @@ class Job:
             origins={
                 "": at("server"),
                 f"{TEMPLATE}containers.image": at("image"),
+                **label_origins(deployment),
                 **vpcaccess_connector.way_in_origins(deployment, TEMPLATE),
             },
         )
@@ -85,6 +86,7 @@ class Job:
             origins={
                 "": at("lifecycle.retention.delete_runs_after_days"),
                 f"{TEMPLATE}containers.image": at("image"),
+                **label_origins(deployment),
                 **{f"{TEMPLATE}{containers.ENV}{name}": at(key) for name, key in _KEYS.items()},
                 **vpcaccess_connector.way_in_origins(deployment, TEMPLATE),
             },

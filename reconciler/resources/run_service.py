@@ -19,8 +19,8 @@ from reconciler.resources import (
     storage_bucket_iam,
     vpcaccess_connector,
 )
-from reconciler.server import logins, secrets, settings
-from reconciler.server.naming import Names, labels_of, mark_of
+from reconciler.server import logins, reserved, secrets, settings
+from reconciler.server.naming import Names, label_origins, labels_of, mark_of
 from reconciler.spec.deployment import Deployment
 
 TIMEOUT = 60
@@ -218,13 +218,7 @@ def _origins(deployment: Deployment) -> dict[str, Any]:
         "containers.resources.limits.memory": "memory",
         "containers.resources.cpuIdle": "scaling.cpu_always_on",
         "containers.resources.startupCpuBoost": "scaling.startup_boost",
-        f"{containers.ENV}MLFLOW_WORKERS": "server.workers",
-        f"{containers.ENV}FRONT_AUTH": "auth.mode",
-        f"{containers.ENV}FRONT_USERNAME": "auth.username",
-        f"{containers.ENV}MLFLOW_AUTH_DB_NAME": "auth.mode",
-        f"{containers.ENV}MLFLOW_AUTH_ADMIN_USERNAME": "auth.mlflow.admin_username",
-        f"{containers.ENV}MLFLOW_AUTH_DEFAULT_PERMISSION": "auth.mlflow.default_permission",
-        f"{containers.ENV}MLFLOW_ARTIFACTS_DESTINATION": "artifacts",
+        **{f"{containers.ENV}{name}": key for name, key in reserved.DERIVED.items()},
         f"{containers.ENV}MLFLOW_SERVER_ALLOWED_HOSTS": "networking.allowed_hosts",
         f"{containers.ENV}MLFLOW_SERVER_CORS_ALLOWED_ORIGINS": "networking.allowed_hosts",
         **{f"{containers.ENV}{name}": key for name, key in settings.PROVIDER.items()},
@@ -237,7 +231,7 @@ def _origins(deployment: Deployment) -> dict[str, Any]:
         "ingress": at("networking.ingress"),
         **vpcaccess_connector.way_in_origins(deployment, TEMPLATE),
         **{f"{TEMPLATE}{field}": at(key) for field, key in spelled.items()},
-        **{f"labels.{key}": at(f"labels.{key}") for key in deployment.labels},
+        **label_origins(deployment),
     }
 
 

@@ -12,7 +12,7 @@ from reconciler.gcp.cloud import Cloud
 from reconciler.gcp.proto import as_json
 from reconciler.model import Desired, Observed, Ref
 from reconciler.server import secrets
-from reconciler.server.naming import SECRET_SUFFIXES, Names, labels_of, mark_of
+from reconciler.server.naming import SECRET_SUFFIXES, Names, label_origins, labels_of, mark_of
 from reconciler.spec.deployment import Deployment
 
 TIMEOUT = 60
@@ -38,7 +38,7 @@ class Secret:
                 mark=mark_of(deployment),
                 origins={
                     "": deployment.origin(secret.key),
-                    **{f"labels.{k}": deployment.origin(f"labels.{k}") for k in deployment.labels},
+                    **label_origins(deployment),
                 },
             )
 

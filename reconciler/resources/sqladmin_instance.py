@@ -277,7 +277,7 @@ _KEYS = {
     sql.LOG_DAYS: "database.backups.log_days",
     f"{sql.WINDOW}.day": "database.maintenance.day",
     f"{sql.WINDOW}.hour": "database.maintenance.hour",
-    sql.DENIED: "database.maintenance.deny_period.start",
+    sql.DENIED: "database.maintenance.deny_period",
     sql.INSIGHTS: "database.query_insights",
     f"{sql.FINAL}.enabled": "database.final_backup_days",
     f"{sql.FINAL}.retentionDays": "database.final_backup_days",

@@ -11,7 +11,7 @@ from reconciler.gcp import fields as flat
 from reconciler.gcp.cloud import Cloud
 from reconciler.model import Body, Desired, Json, Observed, Ref
 from reconciler.resources import cloudkms_key_iam
-from reconciler.server.naming import Names, labels_of, mark_of
+from reconciler.server.naming import Names, label_origins, labels_of, mark_of
 from reconciler.spec.deployment import Deployment, Lifecycle
 
 DAY = 24 * 60 * 60
@@ -119,7 +119,7 @@ def _artifacts(deployment: Deployment, names: Names) -> Desired:
             "lifecycle": at("lifecycle"),
             "versioning": at("lifecycle.versioning"),
             "softDeletePolicy.retentionDurationSeconds": at("lifecycle.soft_delete_days"),
-            **{f"labels.{key}": at(f"labels.{key}") for key in deployment.labels},
+            **label_origins(deployment),
         },
     )
 

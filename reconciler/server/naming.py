@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from reconciler.model import Origin
 from reconciler.spec.deployment import Deployment
 
 MANAGED_BY = ("managed-by", "mlflow-reconcile")
@@ -175,6 +176,11 @@ def names_of(deployment: Deployment, project_number: str) -> Names:
 def labels_of(deployment: Deployment) -> dict[str, str]:
     """The labels that every resource of *deployment* carries: the user's own, and the two that make it ours."""
     return {**deployment.labels, MANAGED_BY[0]: MANAGED_BY[1], DEPLOYMENT_LABEL: deployment.name}
+
+
+def label_origins(deployment: Deployment) -> dict[str, Origin]:
+    """Which spec line asks for each of the user's labels, by field."""
+    return {f"labels.{key}": deployment.origin(f"labels.{key}") for key in deployment.labels}
 
 
 def mark_of(deployment: Deployment, labels: str = "labels") -> tuple[str, str]:
