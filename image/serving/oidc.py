@@ -52,8 +52,9 @@ def settings(database: Database, environ: Mapping[str, str]) -> dict[str, str]:
         "OIDC_ADMIN_GROUP_NAME": environ.get("OIDC_ADMIN_GROUP_NAME", ""),
         "SESSION_COOKIE_SECURE": "true" if "K_SERVICE" in environ else "false",
         "DEFAULT_LANDING_PAGE_IS_PERMISSIONS": "false",
-        "OIDC_DB_POOL_SIZE": environ.get("MLFLOW_SQLALCHEMYSTORE_POOL_SIZE", "5"),
-        "OIDC_DB_POOL_MAX_OVERFLOW": environ.get("MLFLOW_SQLALCHEMYSTORE_MAX_OVERFLOW", "10"),
+        # It asks its database one question at a time on the event loop, and a few more from Flask's threads.
+        "OIDC_DB_POOL_SIZE": "2",
+        "OIDC_DB_POOL_MAX_OVERFLOW": "1",
     }
     if not environ.get("OIDC_GROUP_NAME"):
         told |= {"OIDC_GROUP_NAME": EVERYBODY, "OIDC_GROUP_DETECTION_PLUGIN": "serving.oidc_groups"}

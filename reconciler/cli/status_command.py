@@ -75,14 +75,15 @@ def _facts(deployment: Any, cloud: Any, plan: Any) -> dict[str, Any]:
 
 def _largest(deployment: Any) -> dict[str, int]:
     """The limit on artifacts, where there is one."""
-    from reconciler.server import capacity, versions
+    from reconciler.server import capacity, logins
 
     server = deployment.server
     limit = capacity.largest_artifact(
         capacity.mebibytes(deployment.memory),
         server.workers,
         job_runner=server.job_runner,
-        streams=versions.streams(server.version) or deployment.artifacts.access == "direct",
+        streams=logins.streams(deployment.auth.mode, server.version)
+        or deployment.artifacts.access == "direct",
     )
     return {} if limit is None else {"largest_artifact_mib": limit}
 

@@ -16,6 +16,8 @@ WORKING_ROOM = 128
 
 ENGINES = 2
 """A worker opens one pool for tracking and one for the model registry."""
+PROVIDED_USERS = 3
+"""The plugin of mode oidc has one pool in each worker: 2 connections, and 1 more under load."""
 BESIDE_THE_POOLS = 2
 RESERVED_SLOTS = 3
 """PostgreSQL keeps these for superusers (superuser_reserved_connections)."""
@@ -55,9 +57,17 @@ def usable_connections(tier: str) -> int:
     return max_connections(tier) - RESERVED_SLOTS
 
 
-def connections_per_instance(workers: int, pool_size: int, pool_overflow: int) -> int:
-    """The most connections that one instance of the server holds at a time."""
-    return workers * ENGINES * (pool_size + pool_overflow) + BESIDE_THE_POOLS
+def connections_per_instance(workers: int, pool_size: int, pool_overflow: int, users: int = 0) -> int:
+    """The most connections that one instance of the server holds at a time.
+
+    *users* are those that each worker holds to a database of users beside its pools.
+    """
+    return workers * (ENGINES * (pool_size + pool_overflow) + users) + BESIDE_THE_POOLS
+
+
+def users_connections(mode: str) -> int:
+    """What each worker holds, with auth *mode*, to the database of people who log in at an identity provider."""
+    return PROVIDED_USERS if mode == "oidc" else 0
 
 
 def idle_memory(workers: int, *, job_runner: bool) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from reconciler.server import versions
+
 LOGIN = {
     "basic": "one user name and password open everything; users whom MLflow knew are kept, but mean nothing",
     "mlflow": "MLflow asks users and decides what they may do; earlier logins end, an administrator lets others in",
@@ -14,6 +16,11 @@ SHARED = (
 )
 MEMBERS = "changes who may log in; those who are logged in stay so until their session ends"
 ADMINISTRATORS = "changes who administers users and permissions, for each from the next login on"
+
+
+def streams(mode: str, version: str) -> bool:
+    """Whether artifacts pass through an MLflow of *version* as they come: the plugin of oidc takes uploads whole."""
+    return versions.streams(version) and mode != "oidc"
 
 
 def effects(mode: str) -> dict[str, str]:

@@ -33,6 +33,8 @@ DERIVED = {
     "OIDC_ADMIN_GROUP_NAME": "auth.oidc.administrators",
     "OIDC_AUDIENCE": "auth.oidc.client_id",
     "OIDC_USERS_DB_URI": "database",
+    "OIDC_DB_POOL_SIZE": "database",
+    "OIDC_DB_POOL_MAX_OVERFLOW": "database",
     "DEFAULT_MLFLOW_PERMISSION": "auth.oidc.default_permission",
     "SECRET_KEY": "auth.mode",
     "MLFLOW_WORKERS": "server.workers",

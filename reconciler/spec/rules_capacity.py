@@ -85,14 +85,15 @@ def connections_fit(deployment: Deployment) -> Iterator[Problem]:
         usable = capacity.usable_connections(deployment.database.tier)
     except ValueError:
         return  # the tier's own rule says so
-    each = capacity.connections_per_instance(server.workers, server.pool_size, server.pool_overflow)
+    users = capacity.users_connections(deployment.auth.mode)
+    each = capacity.connections_per_instance(server.workers, server.pool_size, server.pool_overflow, users)
     if most * each <= usable:
         return
     message = (
         f"{deployment.database.tier} has {usable} connections to give, {most * each} are needed: "
-        f"max_instances {most} × (workers {server.workers} × {capacity.ENGINES} engines × "
+        f"max_instances {most} × (workers {server.workers} × {'(' if users else ''}{capacity.ENGINES} engines × "
         f"(pool_size {server.pool_size} + pool_overflow {server.pool_overflow}) "
-        f"+ {capacity.BESIDE_THE_POOLS})"
+        f"{f'+ {users} for users) ' if users else ''}+ {capacity.BESIDE_THE_POOLS})"
     )
     keys = (
         "scaling.max_instances",
@@ -107,14 +108,16 @@ def connections_fit(deployment: Deployment) -> Iterator[Problem]:
 def _fewer_or_larger(deployment: Deployment, usable: int, each: int) -> tuple[str, ...]:
     """The two cheapest ways to make connections fit: less of them, and a larger tier."""
     server, most = deployment.server, deployment.scaling.max_instances
-    per_engine = (usable // most - capacity.BESIDE_THE_POOLS) // (server.workers * capacity.ENGINES)
+    users = capacity.users_connections(deployment.auth.mode)
+    per_worker = (usable // most - capacity.BESIDE_THE_POOLS) // server.workers
+    per_engine = (per_worker - users) // capacity.ENGINES
     ways: list[str] = []
     if per_engine >= 2:
         ways.append(f"server.pool_size: {per_engine - 1} and server.pool_overflow: 1")
     elif usable >= each:
         ways.append(f"scaling.max_instances: {usable // each}")
     else:
-        alone = (usable - capacity.BESIDE_THE_POOLS) // (capacity.ENGINES * 2)
+        alone = (usable - capacity.BESIDE_THE_POOLS) // (capacity.ENGINES * 2 + users)
         ways.append(
             f"scaling.max_instances: 1, server.workers: {min(server.workers, alone)} and a pool of 1 + 1"
         )

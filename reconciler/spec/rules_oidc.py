@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+from reconciler.server import versions
 from reconciler.spec.deployment import Deployment
 from reconciler.spec.finding import Problem
 
 WITHOUT_GROUPS = {"accounts.google.com": "Google"}
 """Providers whose identity tokens never list groups, by host."""
+OLDEST = "3.16.0"
+"""The oldest MLflow that the plugin is made for, by its own metadata."""
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 NEEDED = {
     "discovery_url": "where the provider describes itself",
@@ -118,6 +121,29 @@ def oidc_stands_alone(deployment: Deployment) -> Iterator[Problem]:
         )
 
 
+def plugin_fits(deployment: Deployment) -> Iterator[Problem]:
+    """The plugin is made for newer versions of MLflow than others need."""
+    version = deployment.server.version
+    if deployment.auth.mode != "oidc" or versions.objection(version):
+        return
+    if versions.numbers(version) < versions.numbers(OLDEST):
+        yield Problem(
+            ("server.version", "auth.mode"),
+            f"{version} is older than {OLDEST}, the first that mlflow-oidc-auth works with",
+            (f'write "{versions.NEWEST}"', "choose mode iap or mlflow"),
+        )
+
+
+def jobs_log_in(deployment: Deployment) -> Iterator[Problem]:
+    """MLflow's background jobs call the server that they run beside, and nobody logs in for them."""
+    if deployment.auth.mode == "oidc" and deployment.server.job_runner:
+        yield Problem(
+            ("server.job_runner", "auth.mode"),
+            "jobs call the server without a login, and in mode oidc nobody gets in without one",
+            ("job_runner: false", "choose mode iap or basic"),
+        )
+
+
 def oidc_is_in_use(deployment: Deployment) -> Iterator[Problem]:
     """Keys of a mode that is not chosen have no effect."""
     auth = deployment.auth
@@ -138,5 +164,7 @@ RULES = (
     provider_can_be_reached,
     somebody_administers,
     oidc_stands_alone,
+    plugin_fits,
+    jobs_log_in,
     oidc_is_in_use,
 )

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from image.serving.oidc_groups import get_user_groups
 from tests.image.machine import ENTRYPOINT
 
 SECRETS = {"MLFLOW_DB_PASSWORD": "hunter2-database", "FRONT_PASSWORD": "hunter2-front"}
@@ -111,3 +112,21 @@ def test_an_unknown_mode_is_refused() -> None:
     code, said = entrypoint("server", COMPLETE)
     assert code == 64
     assert "serve | migrate" in said
+
+
+def test_a_provider_is_asked_for_as_a_whole() -> None:
+    """Each variable that is missing has its line."""
+    code, said = entrypoint("serve", {**COMPLETE, "FRONT_AUTH": "oidc", "OIDC_CLIENT_ID": "mlflow"})
+    assert code == 64
+    missing = ("OIDC_DISCOVERY_URL", "OIDC_CLIENT_SECRET", "SECRET_KEY", "DEFAULT_MLFLOW_PERMISSION")
+    assert all(f"{name} is not set" in said for name in (*missing, "MLFLOW_AUTH_DB_NAME"))
+    assert len(said.splitlines()) == 5
+
+
+def test_everybody_is_in_a_group(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is let in by the provider is let in, whatever groups its token lists, or none."""
+    monkeypatch.setenv("OIDC_GROUPS_ATTRIBUTE", "roles")
+    assert get_user_groups("", {"userinfo": {"email": "a@b.example"}}) == ["everybody"]
+    assert get_user_groups("", {"userinfo": {"roles": "ml"}}) == ["everybody", "ml"]
+    claims = {"roles": ["ml", "everybody", 7, "ops"], "groups": ["no"]}
+    assert get_user_groups("", {"userinfo": claims}) == ["everybody", "ml", "ops"]

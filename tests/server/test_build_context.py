@@ -138,3 +138,15 @@ def test_our_own_image_has_what_a_build_needs() -> None:
     files = {file.path: file for file in read(image_folder(), "3.17.2").files}
     assert {"Dockerfile", "entrypoint", "requirements.txt", "nginx.conf.template"} <= files.keys()
     assert files["entrypoint"].executable
+
+
+def test_further_requirements_are_part_of_the_images_that_need_them(folder: Path) -> None:
+    """They join the list that is always installed; images of others do not change with them."""
+    (folder / "requirements-oidc.txt").write_text("mlflow-oidc-auth==1.0\n")
+    plain, needing = read(folder, "3.17.2"), read(folder, "3.17.2", required=("requirements-oidc.txt",))
+    lists = [{file.path: file.content for file in context.files} for context in (plain, needing)]
+    assert all("requirements-oidc.txt" not in files for files in lists)
+    assert lists[1]["requirements.txt"] == lists[0]["requirements.txt"] + b"mlflow-oidc-auth==1.0\n"
+    (folder / "requirements-oidc.txt").write_text("mlflow-oidc-auth==1.1\n")
+    assert read(folder, "3.17.2").tag == plain.tag != needing.tag
+    assert read(folder, "3.17.2", required=("requirements-oidc.txt",)).tag != needing.tag

@@ -100,3 +100,21 @@ def test_the_migration_is_told_about_the_database_alone(deployed: Deployed) -> N
         "MLFLOW_DISABLE_TELEMETRY",
         "DO_NOT_TRACK",
     }
+
+
+def test_the_plugin_is_told_what_the_spec_says_of_the_provider(deployed: Deployed) -> None:
+    """In its own words, without what is empty; secrets and the database's address are not among it."""
+    url = "https://login.acme.example/.well-known/openid-configuration"
+    oidc = f"{{discovery_url: '{url}', client_id: ml, client_secret: 'c:1', groups_claim: g, administrators: [a, b]}}"
+    environment = told(deployed(f"auth: {{mode: oidc, oidc: {oidc}}}\n"))
+    assert {name: value for name, value in environment.items() if "OIDC" in name or "AUTH" in name} == {
+        "FRONT_AUTH": "oidc",
+        "MLFLOW_AUTH_DB_NAME": "mlflow_oidc",
+        "OIDC_DISCOVERY_URL": url,
+        "OIDC_CLIENT_ID": "ml",
+        "OIDC_PROVIDER_DISPLAY_NAME": "Log in",
+        "OIDC_GROUPS_ATTRIBUTE": "g",
+        "OIDC_ADMIN_GROUP_NAME": "a,b",
+    }
+    assert environment["DEFAULT_MLFLOW_PERMISSION"] == "READ"
+    assert "SECRET_KEY" not in environment

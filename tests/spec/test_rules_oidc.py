@@ -74,6 +74,30 @@ def test_no_browser_passes_iam_before_the_login(check_with: Check) -> None:
     assert "behind_iam: false" in found.way_out
 
 
+@pytest.mark.parametrize(
+    ("more", "key", "message"),
+    [
+        ("server: {version: 3.15.2}\n", "server.version", "older than 3.16.0"),
+        ("server: {job_runner: true}\n", "server.job_runner", "without a login"),
+    ],
+)
+def test_what_the_plugin_cannot_do_is_refused(check_with: Check, more: str, key: str, message: str) -> None:
+    """Older versions of MLflow, and jobs that nobody logs in."""
+    found = [one for one in check_with(spec() + more) if one.key == key and one.severity == "error"]
+    assert any(message in one.message for one in found)
+
+
+def test_connections_for_users_are_counted(check_with: Check) -> None:
+    """Three more for each worker: what fits without them is refused with them, and its way out fits."""
+    sizes = "scaling: {max_instances: 2}\nserver: {workers: 1, pool_size: 3, pool_overflow: 1}\n"
+    sizes += "database: {tier: db-f1-micro}\n"
+    assert not [one for one in check_with(sizes) if one.severity == "error"]
+    (found,) = check_with(spec() + sizes)
+    assert "(workers 1 × (2 engines × (pool_size 3 + pool_overflow 1) + 3 for users) + 2)" in found.message
+    assert found.way_out.startswith("server.pool_size: 2 and server.pool_overflow: 1")
+    assert check_with(spec() + sizes.replace("pool_size: 3", "pool_size: 2")) == []
+
+
 WARNED = [
     (spec(url="http://127.0.0.1:8080/.well-known/openid-configuration"), "discovery_url", "in the sandbox only"),
     (spec(more=""), "administrators", "nobody manages permissions"),
