@@ -22,7 +22,7 @@ budget: {billing_account: 012345-6789AB-CDEF01, amount: 100}
 """What the first spec says beside the quickstart: what is found by its label or its name is part of the walk."""
 CHANGED: Final = """
 labels: {walked: "yes"}
-lifecycle: {delete_noncurrent_after_days: 9}
+lifecycle: {delete_noncurrent_after_days: 9, retention: {delete_runs_after_days: 90}}
 """
 """What the second spec says besides."""
 
@@ -30,6 +30,8 @@ lifecycle: {delete_noncurrent_after_days: 9}
 ELSEWHERE: Final[Mapping[str, str]] = {
     "cloudkms.v1 projects.locations.keyRings.cryptoKeys.getIamPolicy": "only where the spec names a key",
     "cloudkms.v1 projects.locations.keyRings.cryptoKeys.setIamPolicy": "only where the spec names a key",
+    "cloudscheduler.v1 projects.locations.jobs.patch": "only where the schedule of retention changes",
+    "cloudscheduler.v1 projects.locations.jobs.resume": "only where somebody has paused the schedule of retention",
     "iam.v1 projects.serviceAccounts.enable": "only where somebody has disabled the account",
     "iam.v1 projects.serviceAccounts.patch": "only where the account was there before, with another display name",
     "iam.v1 projects.serviceAccounts.testIamPermissions": "only for a caller who lacks a permission on the project",
