@@ -22,7 +22,7 @@ class Action(StrEnum):
 class FieldChange:
     """One field's way from *old* (observed) to *new* (desired), who asks for it and what it does.
 
-    It is *grave* where what was found opens the deployment to strangers.
+    It is *grave* where what was found opens the deployment to strangers, or loses data.
     """
 
     field: str
@@ -52,7 +52,7 @@ class Change:
 
     @property
     def grave(self) -> bool:
-        """Whether something of it opens the deployment to strangers."""
+        """Whether something of it opens the deployment to strangers, or loses data."""
         return any(field.grave for field in self.fields)
 
     @property

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TypeVar
 
 from reconciler.change import Action, Change, FieldChange
-from reconciler.model import Desired, Json, Observed, Origin, Pending, Ref, Value
+from reconciler.model import ANYTHING_ELSE, Desired, Json, Observed, Origin, Pending, Ref, Value
 
 KEPT_DATA = "left in place: it holds data"
 FOREIGN = "(somebody else's, not shown: it may be a secret)"
@@ -151,8 +152,17 @@ def _differences(desired: Desired, observed: Observed) -> tuple[FieldChange, ...
 
 
 def _grave(desired: Desired, field: str, found: Json) -> bool:
-    values = found if isinstance(found, list | tuple) else [found]
-    return not desired.grave.get(field, frozenset()).isdisjoint(str(value) for value in values)
+    bad = desired.grave.get(field, frozenset())
+    alive = _words(found)
+    if bad is ANYTHING_ELSE:
+        return not alive <= _words((desired.body or {}).get(field))
+    return not bad.isdisjoint(alive)
+
+
+def _words(value: Value) -> set[str]:
+    """The values of a list, or the one there is, each as a word."""
+    values = value if isinstance(value, list | tuple) else [value]
+    return {one if isinstance(one, str) else json.dumps(one, sort_keys=True, default=str) for one in values}
 
 
 def _same(wanted: Value, found: Value, *, floor: bool) -> bool:

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
+
+
+ANYTHING_ELSE: Final = frozenset({"*"})
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -87,7 +90,8 @@ class Desired:
     Unwanted, it is looked for only where the API *only_with* is enabled: without that it was never made.
     *stays_because* is the sentence that says why, and *goes_with* the option of `destroy` with which it goes anyway.
     What is *given* exists already and is never made or changed: the sentence says what to do where it is not there.
-    The values of *grave* fields open the deployment to strangers: found alive, they are drift of high severity.
+    The values of *grave* fields open the deployment to strangers, or lose data: found alive, they are drift of high
+    severity. `ANYTHING_ELSE` says so of every value that is not wanted.
     """
 
     ref: Ref

@@ -9,12 +9,16 @@ from typing import Any, cast
 from reconciler import errors
 from reconciler.gcp import fields as flat
 from reconciler.gcp.cloud import Cloud
-from reconciler.model import Body, Desired, Json, Observed, Ref
+from reconciler.model import ANYTHING_ELSE, Body, Desired, Json, Observed, Ref
 from reconciler.resources import cloudkms_key_iam
 from reconciler.server.naming import Names, label_origins, labels_of, mark_of
 from reconciler.spec.deployment import Deployment, Lifecycle
 
 DAY = 24 * 60 * 60
+EXPIRY = "lifecycle.expiry"
+"""The rules of a bucket's lifecycle that delete objects which are current."""
+_OF_OLD_VERSIONS = ("daysSinceNoncurrentTime", "noncurrentTimeBefore", "numNewerVersions")
+"""Conditions that only a version which was replaced or deleted can meet."""
 
 
 class Bucket:
@@ -83,6 +87,17 @@ def ref(bucket: str) -> Ref:
     return Ref(Bucket.name, f"projects/_/buckets/{bucket}")
 
 
+_EFFECTS = {
+    "storageClass": "for new artifacts; those that are there keep their class",
+    "encryption.defaultKmsKeyName": (
+        "for new artifacts; those that are there stay under the key that they were written with"
+    ),
+    "lifecycle": "applies to objects that are there already, within a day",
+    EXPIRY: "what is named there is deleted by age, whether or not the model registry names it",
+    "softDeletePolicy.retentionDurationSeconds": "how long deleted objects can be brought back",
+}
+
+
 def _artifacts(deployment: Deployment, names: Names) -> Desired:
     lifecycle, artifacts = deployment.lifecycle, deployment.artifacts
     at = deployment.origin
@@ -96,20 +111,14 @@ def _artifacts(deployment: Deployment, names: Names) -> Desired:
             "iamConfiguration.publicAccessPrevention": "enforced",
             "versioning": lifecycle.versioning,
             "softDeletePolicy.retentionDurationSeconds": lifecycle.soft_delete_days * DAY,
-            "lifecycle": cast("Json", _rules(lifecycle)),
+            **_life(_rules(lifecycle)),
             **flat.prefixed("labels", labels_of(deployment)),
         },
+        grave={EXPIRY: ANYTHING_ELSE},
         needs=(cloudkms_key_iam.ref(artifacts.kms_key),) if artifacts.kms_key else (),
         fixed=frozenset({"location"}),
         holds_data=True,
-        effects={
-            "storageClass": "for new artifacts; those that are there keep their class",
-            "encryption.defaultKmsKeyName": (
-                "for new artifacts; those that are there stay under the key that they were written with"
-            ),
-            "lifecycle": "applies to objects that are there already, within a day",
-            "softDeletePolicy.retentionDurationSeconds": "how long deleted objects can be brought back",
-        },
+        effects=_EFFECTS,
         mark=mark_of(deployment),
         origins={
             "": at("artifacts"),
@@ -117,6 +126,7 @@ def _artifacts(deployment: Deployment, names: Names) -> Desired:
             "storageClass": at("artifacts.storage_class"),
             "encryption.defaultKmsKeyName": at("artifacts.kms_key"),
             "lifecycle": at("lifecycle"),
+            EXPIRY: at("lifecycle.delete_prefixes"),
             "versioning": at("lifecycle.versioning"),
             "softDeletePolicy.retentionDurationSeconds": at("lifecycle.soft_delete_days"),
             **label_origins(deployment),
@@ -130,7 +140,7 @@ def _builds(deployment: Deployment, names: Names) -> Desired:
         "location": deployment.region.upper(),
         "iamConfiguration.uniformBucketLevelAccess": True,
         "iamConfiguration.publicAccessPrevention": "enforced",
-        "lifecycle": cast("Json", [week]),
+        **_life([week]),
         **flat.prefixed("labels", labels_of(deployment)),
     }
     wanted = None if deployment.image.digest else body
@@ -176,7 +186,18 @@ def _rules(lifecycle: Lifecycle) -> list[dict[str, Any]]:
                 "condition": {"age": lifecycle.abort_uploads_after_days},
             }
         )
-    return sorted(rules, key=_rule_order)
+    return rules
+
+
+def _life(rules: Iterable[Mapping[str, Any]]) -> dict[str, Json]:
+    """*rules* as two fields, in an order of ours: those that delete what is current, and the others."""
+    found: dict[str, list[Any]] = {"lifecycle": [], EXPIRY: []}
+    for rule in sorted(rules, key=_rule_order):
+        condition = rule.get("condition", {})
+        old_only = any(key in condition for key in _OF_OLD_VERSIONS) or condition.get("isLive") is False
+        expires = rule.get("action", {}).get("type") == "Delete" and not old_only
+        found[EXPIRY if expires else "lifecycle"].append(rule)
+    return cast("dict[str, Json]", found)
 
 
 def _expiries(lifecycle: Lifecycle) -> dict[int, set[str]]:
@@ -199,9 +220,7 @@ def _body(bucket: Any) -> dict[str, Json]:
         "softDeletePolicy.retentionDurationSeconds": int(
             bucket.soft_delete_policy.retention_duration_seconds or 0
         ),
-        "lifecycle": cast(
-            "Json", sorted((flat.known(rule, _RULE) for rule in bucket.lifecycle_rules), key=_rule_order)
-        ),
+        **_life([flat.known(rule, _RULE) for rule in bucket.lifecycle_rules]),
         **flat.prefixed("labels", bucket.labels),
     }
 
@@ -257,8 +276,9 @@ def _set(bucket: Any, body: Body, fields: Iterable[str]) -> None:
                 bucket.versioning_enabled = value
             case "softDeletePolicy.retentionDurationSeconds":
                 bucket.soft_delete_policy.retention_duration_seconds = value
-            case "lifecycle":
-                bucket.lifecycle_rules = value
+            case "lifecycle" | "lifecycle.expiry":
+                both: Any = [*cast("Any", body["lifecycle"]), *cast("Any", body[EXPIRY])]
+                bucket.lifecycle_rules = sorted(both, key=_rule_order)
             case _:
                 pass
     labels = flat.under("labels", body, fields)

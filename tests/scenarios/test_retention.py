@@ -232,6 +232,20 @@ def test_a_paused_schedule_is_drift(place: Place) -> None:
     assert place.bench.run("drift", "--sandbox", str(place.spec)).code == 0
 
 
+def test_a_rule_that_deletes_by_age_is_taken_off_the_bucket(place: Place, tmp_path: Path) -> None:
+    """Somebody's rule would delete the champion in time; the rules that the spec wants stay beside it."""
+    rules = tmp_path / "rules.json"
+    rule = {"action": {"type": "Delete"}, "condition": {"age": 30}}
+    rules.write_text(json.dumps({"rule": [rule]}))
+    place.gcloud("storage", "buckets", "update", f"gs://{BUCKET}", f"--lifecycle-file={rules}")
+    drifted = place.bench.run("drift", "--sandbox", str(place.spec))
+    assert drifted.code == 2
+    assert "lifecycle.expiry" in drifted.out
+    assert "is deleted by age, whether or not the model registry names it" in drifted.out
+    place.apply(delete_runs_after_days=90, restorable_days=0)
+    assert place.bench.run("drift", "--sandbox", str(place.spec)).code == 0
+
+
 def test_settings_change_where_they_belong(place: Place) -> None:
     """When is the schedule's, what is the job's; afterwards there is nothing left to do."""
     said = place.apply(
