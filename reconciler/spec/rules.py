@@ -18,6 +18,7 @@ from reconciler.spec import (
     rules_monitoring,
     rules_oidc,
     rules_storage,
+    rules_users,
 )
 from reconciler.spec.deployment import Deployment
 from reconciler.spec.finding import Problem
@@ -188,6 +189,7 @@ RULES: tuple[Rule, ...] = (
     *rules_lifecycle.RULES,
     *rules_oidc.RULES,
     *rules_storage.RULES,
+    *rules_users.RULES,
     *rules_monitoring.RULES,
 )
 

@@ -25,6 +25,14 @@ PROBLEMS = [
     # text after the four lines, line, column, key, part of the message, parts of the way out
     ("auth: {mode: none}\n", 5, 14, "auth.mode", "everybody", "acknowledge_public: true"),
     ("auth: {mode: iam}\n", 5, 14, "auth.mode", "nobody may call", "mode basic"),
+    (
+        "memory: 512Mi\nauth: {mode: mlflow}\nserver: {pool_size: 4}\ndatabase: {tier: db-custom-2-7680}\n",
+        5,
+        9,
+        "memory",
+        "378Mi for the server and 160Mi to check passwords",
+        "server.pool_size: 3 and server.pool_overflow: 1",
+    ),
     (f"{IAM}[allUsers]}}\n", 5, 30, "auth.invokers.0", "everybody", "mode none"),
     (f"{IAM}[ada@acme.example]}}\n", 5, 30, "auth.invokers.0", "does not say what", "user:ada@acme.example"),
     (
@@ -278,6 +286,16 @@ PROBLEMS = [
         *("does not pull from quay.io", "Artifact Registry"),
     ),
 ]
+
+
+def test_users_need_a_version_that_knows_their_schema(check_with: Check) -> None:
+    """Older ones do not note its revision; in another mode nobody minds."""
+    old = "server: {version: 3.5.1}\n"
+    found = [
+        finding for finding in check_with(f"auth: {{mode: mlflow}}\n{old}") if "3.6.0" in finding.message
+    ]
+    assert [finding.severity for finding in found] == ["error"]
+    assert not [finding for finding in check_with(old) if "3.6.0" in finding.message]
 
 
 @pytest.mark.parametrize(("text", "line", "column", "key", "message", "way_out"), PROBLEMS)
