@@ -16,9 +16,7 @@ def version_has_users(deployment: Deployment) -> Iterator[Problem]:
     """The schema of users is migrated by its revision, which older versions do not note."""
     version = deployment.server.version
     if passwords.kept(deployment) and versions.numbers(version) < versions.numbers(passwords.SINCE):
-        message = (
-            f"mlflow needs MLflow {passwords.SINCE} or newer: {version} cannot tell which schema its users have"
-        )
+        message = f"mlflow needs MLflow {passwords.SINCE} or newer: {version} cannot tell which schema its users have"
         ways = (f'server.version: "{versions.NEWEST}"', "choose mode basic")
         yield Problem(("auth.mode", "server.version"), message, ways)
 
@@ -31,8 +29,8 @@ def passwords_fit(deployment: Deployment) -> Iterator[Problem]:
     if not passwords.kept(deployment) or not usual <= memory < needed:
         return  # too little even without users is another rule's finding
     message = (
-        f"{deployment.memory} is too little for mode mlflow: {usual}Mi for the server and {passwords.memory(server)}Mi to "
-        f"check passwords, workers {server.workers} × (pool_size {server.pool_size} + pool_overflow "
+        f"{deployment.memory} is too little for mode mlflow: {usual}Mi for the server and "
+        f"{passwords.memory(server)}Mi to check passwords, workers {server.workers} × (pool_size {server.pool_size} + pool_overflow "
         f"{server.pool_overflow}) × {passwords.CHECK}Mi"
     )
     ways = [f"memory: {capacity.quantity(next(step for step in STEPS if step >= needed))}"]
