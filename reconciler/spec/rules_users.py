@@ -28,15 +28,16 @@ def passwords_fit(deployment: Deployment) -> Iterator[Problem]:
     needed = usual + passwords.memory(server)
     if not passwords.kept(deployment) or not usual <= memory < needed:
         return  # too little even without users is another rule's finding
+    checks = passwords.memory(server)
+    pool = f"(pool_size {server.pool_size} + pool_overflow {server.pool_overflow})"
     message = (
-        f"{deployment.memory} is too little for mode mlflow: {usual}Mi for the server and "
-        f"{passwords.memory(server)}Mi to check passwords, workers {server.workers} × (pool_size {server.pool_size} + pool_overflow "
-        f"{server.pool_overflow}) × {passwords.CHECK}Mi"
+        f"{deployment.memory} is too little for mode mlflow: {usual}Mi for the server and {checks}Mi to check "
+        f"passwords, workers {server.workers} × {pool} × {passwords.CHECK}Mi"
     )
     ways = [f"memory: {capacity.quantity(next(step for step in STEPS if step >= needed))}"]
-    pool = (memory - usual) // (server.workers * passwords.CHECK)
+    most = (memory - usual) // (server.workers * passwords.CHECK)
     ways.append(
-        f"server.pool_size: {pool - 1} and server.pool_overflow: 1" if pool >= 2 else "choose mode basic"
+        f"server.pool_size: {most - 1} and server.pool_overflow: 1" if most >= 2 else "choose mode basic"
     )
     yield Problem(("memory", "auth.mode", "server.pool_size", "server.workers"), message, tuple(ways))
 
