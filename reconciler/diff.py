@@ -44,14 +44,16 @@ def diff(desired: Desired, observed: Observed | None, *, delete_data: bool = Fal
         return Change(
             desired.ref, Action.UPDATE, (), desired, observed, f"waits for what is going on: {observed.busy}"
         )
+    beyond = _beyond(desired, observed)
     if not fields:
-        return Change(desired.ref, Action.KEEP, desired=desired, observed=observed, reason=observed.note)
+        reason = observed.note or beyond
+        return Change(desired.ref, Action.KEEP, desired=desired, observed=observed, reason=reason)
     if desired.given:
         return Change(
             desired.ref, Action.UPDATE, fields, desired, observed, blocked=_not_given(desired, observed)
         )
     if not any(field.forces_replacement for field in fields):
-        taken = "" if _ours(desired, observed) else TAKEN_OVER
+        taken = beyond if _ours(desired, observed) else TAKEN_OVER
         return Change(desired.ref, Action.UPDATE, fields, desired, observed, taken, _fall(desired, fields))
     return _replace(desired, observed, fields)
 
@@ -77,6 +79,13 @@ def _absent(desired: Desired, observed: Observed | None, *, delete_data: bool) -
 
 def _ours(desired: Desired, observed: Observed) -> bool:
     return desired.mark is None or observed.body.get(desired.mark[0]) == desired.mark[1]
+
+
+def _beyond(desired: Desired, observed: Observed) -> str:
+    """What others have granted, where the spec does not say that nobody else may: for the reader to know."""
+    fields = sorted(f for f in observed.body if f.startswith(desired.watched or ("\0",)))
+    others = [field for field in fields if field not in (desired.body or {})]
+    return f"granted by others, and left to them: {', '.join(others)}" if others else ""
 
 
 def _fall(desired: Desired, fields: tuple[FieldChange, ...]) -> str:

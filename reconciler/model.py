@@ -74,6 +74,7 @@ class Desired:
     *body* None wants it gone. *needs* must be in place first. *fixed* fields cannot change on a live resource.
     Under a prefix in *complete* every field is ours, so that one we do not know is a difference; under one in *plain*
     its value may be shown, because no secret is ever there.
+    Under a prefix in *watched* others' fields stay as they are, and are named.
     *floors* are numbers of which more is as good: a disk that grew is no difference.
     *effects* says, per field, what changing it does to users; a section speaks for the fields in it that have no effect
     of their own, and for those we do not know. *origins* says which spec line asks, per field;
@@ -84,6 +85,7 @@ class Desired:
     *stuck* says, per field, what to do where it would have to be replaced, or go down, while others live on it.
     While the field *guard* is true on the live resource, it is not deleted.
     What is *part_of* another resource comes into being by itself but goes with the other.
+    Granting a field that *opens* lets everybody in: that waits until what it is part of is as it should be.
     *means* chooses between ways of making it that make no difference afterwards.
     What has *somebody_elses* is not ours to make: where it does not exist, that sentence says so and stops the apply.
     *permanent* things are left alone when the deployment goes, because others may use them; so is what *holds_data*.
@@ -111,6 +113,8 @@ class Desired:
     grave: Mapping[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
     empties: bool = False
     part_of: Ref | None = None
+    opens: frozenset[str] = frozenset()
+    watched: tuple[str, ...] = ()
     only_with: str = ""
     lane: str = ""
     guard: str = ""

@@ -215,6 +215,12 @@ ASKED: Final[Mapping[str, Asked]] = {
         ("monitoring.alertPolicies.delete",),
     ),
     "billingbudgets.budget": Asked(("resourcemanager.projects.get",)),
+    "iap.service_agent": Asked(
+        ("run.services.getIamPolicy",),
+        ("run.services.setIamPolicy", "serviceusage.services.enable", "serviceusage.operations.get"),
+        ("run.services.setIamPolicy", "serviceusage.services.enable", "serviceusage.operations.get"),
+    ),
+    "iap.web_iam": _policy("iap.webServices"),
 }
 """By kind, and after a stroke by the means that a resource is made with.
 

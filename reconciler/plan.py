@@ -78,8 +78,9 @@ def make_plan(
 def order_of_work(changes: Iterable[Change]) -> dict[Ref, frozenset[Ref]]:
     """What each change waits for: creations for what they need, deletions for what needs them.
 
-    Access closes early and is missed late: a policy that takes callers away from what it is part of goes before that
-    changes, and one that only takes roles away goes after whatever needed them.
+    Access closes early, opens late and is missed late: a policy that takes callers away from what it is part of goes
+    before that changes, unless it lets everybody in as well; one that only takes roles away goes after whatever needed
+    them.
     """
     by_ref = {change.ref: change for change in changes}
     waits: dict[Ref, set[Ref]] = {ref: set() for ref in by_ref}
@@ -87,12 +88,22 @@ def order_of_work(changes: Iterable[Change]) -> dict[Ref, frozenset[Ref]]:
         for needed in change.desired.needs if change.desired else ():
             if needed not in by_ref:
                 continue
-            closing = change.desired is not None and change.desired.part_of == needed and _revoked(change)
-            if by_ref[needed].action is Action.DELETE or closing or _only_revokes(by_ref[needed]):
+            if (
+                by_ref[needed].action is Action.DELETE
+                or _closes(change, needed)
+                or _only_revokes(by_ref[needed])
+            ):
                 waits[needed].add(ref)
             elif change.action is not Action.DELETE:
                 waits[ref].add(needed)
     return {ref: frozenset(needed) for ref, needed in waits.items()}
+
+
+def _closes(change: Change, needed: Ref) -> bool:
+    if change.desired is None or change.desired.part_of != needed or not _revoked(change):
+        return False
+    opens = change.desired.opens
+    return not any(field.field in opens and field.new is not None for field in change.fields)
 
 
 def _revoked(change: Change) -> bool:

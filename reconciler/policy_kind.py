@@ -57,10 +57,12 @@ class PolicyKind:
         """Nothing: a policy goes with what it belongs to."""
 
     def _merge(self, cloud: Cloud, desired: Desired, fields: Collection[str]) -> None:
+        if not fields:
+            return
         policy.rewrite(
             cloud,
             f"granting roles on {desired.ref.short}",
-            policy.only(desired.body or {}, fields),
+            {field: (desired.body or {}).get(field) for field in fields},
             lambda: self.read(cloud, desired.ref),
             lambda changed: self.write(cloud, desired.ref, changed),
         )

@@ -17,6 +17,8 @@ from reconciler.resources.compute_address import Address
 from reconciler.resources.compute_network import Network
 from reconciler.resources.compute_subnetwork import Subnetwork
 from reconciler.resources.iam_service_account import ServiceAccount
+from reconciler.resources.iap_service_agent import SERVICE_AGENT
+from reconciler.resources.iap_web_iam import WEB_IAM
 from reconciler.resources.monitoring_alert_policy import ALERT_POLICY
 from reconciler.resources.monitoring_notification_channel import NOTIFICATION_CHANNEL
 from reconciler.resources.monitoring_uptime_check import UPTIME_CHECK
@@ -70,6 +72,8 @@ KINDS: Final[tuple[Kind, ...]] = (
     NOTIFICATION_CHANNEL,
     ALERT_POLICY,
     BUDGET,
+    SERVICE_AGENT,
+    WEB_IAM,
 )
 
 OWNERS: Final[tuple[Owner, ...]] = (UPTIME_CHECK, NOTIFICATION_CHANNEL, ALERT_POLICY, BUDGET)

@@ -10,7 +10,7 @@ import hashlib
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import httpx
@@ -27,6 +27,7 @@ NO_PERSON = (
     "server's (MLFLOW_TRACKING_USERNAME, MLFLOW_TRACKING_PASSWORD) or the provider's token (MLFLOW_TRACKING_TOKEN)"
 )
 API = "/api/2.0/mlflow"
+ANONYMOUS = {False: "refuses the anonymous", True: "sends the anonymous to Google's login page"}
 TIMEOUT = httpx.Timeout(60, read=300, write=300)
 
 
@@ -50,7 +51,8 @@ class Target:
 
     *discovery_url* and *client_id* are for `oidc`, where this program has no login of its own: *username* and
     *password*, or *token*, are what somebody gave it.
-    *username* and *password* are for `basic` and (the administrator's) `mlflow`, *token* (a Google ID token) for `iam`.
+    *username* and *password* are for `basic` and (the administrator's) `mlflow`; *token* is Google's, for `iam`, `iap`
+    and what is *behind_iam*; *elsewhere* is such a token for another address, "" where none can be made.
     """
 
     url: str
@@ -59,6 +61,8 @@ class Target:
     username: str = ""
     password: str = field(default="", repr=False)
     token: str = field(default="", repr=False)
+    elsewhere: str = field(default="", repr=False)
+    behind_iam: bool = False
     discovery_url: str = ""
     client_id: str = ""
 
@@ -79,7 +83,11 @@ def verify(target: Target, *, write: bool) -> Iterator[Check]:
                 "lets everybody in, as auth mode none asks", lambda: _searches(anonymous, target.url)
             )
         else:
-            yield _check("refuses the anonymous", lambda: _refused(anonymous, target))
+            yield _check(ANONYMOUS[target.mode == "iap"], lambda: _refused(anonymous, target))
+        if target.elsewhere:
+            yield _check("refuses a token for another address", lambda: _token_for_elsewhere(target))
+        if target.behind_iam:
+            yield _check("refuses a token without the login", lambda: _token_alone(target))
         if target.password:
             yield _check("refuses a wrong password", lambda: _wrong_password(target))
         if target.discovery_url:
@@ -134,7 +142,8 @@ def _client(target: Target, *, login: bool) -> httpx.Client:
     headers = {"Host": host} if target.connect_to else {}
     auth = httpx.BasicAuth(target.username, target.password) if login and target.password else None
     if login and target.token:
-        headers["Authorization"] = f"Bearer {target.token}"
+        name = "X-Serverless-Authorization" if target.behind_iam else "Authorization"
+        headers[name] = f"Bearer {target.token}"
     # An endpoint that stands in for Google Cloud is on this machine: a proxy from the environment cannot reach it.
     return httpx.Client(
         base_url=target.connect_to or target.url, headers=headers, auth=auth, timeout=TIMEOUT,
@@ -155,19 +164,33 @@ def _check(name: str, look: Callable[[], str]) -> Check:
 
 
 def _healthy(client: httpx.Client) -> str:
-    """It answers at all: /health is open in every mode but iam, where Google's front door stands before it."""
+    """It answers at all: /health is open where no front door of Google's stands before it."""
     answer = client.get("/health")
-    return "" if answer.status_code in {200, 401, 403} else _seen(answer)
+    return "" if answer.status_code in {200, 302, 401, 403} else _seen(answer)
 
 
 def _refused(client: httpx.Client, target: Target) -> str:
     answer = client.post(f"{API}/experiments/search", json={"max_results": 1}, headers={"Origin": target.url})
-    expected = 401 if target.password or target.discovery_url else 403
+    if target.mode == "iap":
+        there = httpx.URL(answer.headers.get("Location", "")).host
+        return "" if (answer.status_code, there) == (302, "accounts.google.com") else _seen(answer)
+    login_first = (target.password and not target.behind_iam) or target.discovery_url
+    expected = 401 if login_first else 403
     return "" if answer.status_code in {401, expected} else _seen(answer)
 
 
+def _token_for_elsewhere(target: Target) -> str:
+    with _client(replace(target, token=target.elsewhere), login=True) as stranger:
+        return _expect(stranger.post(f"{API}/experiments/search", json={"max_results": 1}), 401)
+
+
+def _token_alone(target: Target) -> str:
+    with _client(replace(target, password=""), login=True) as user:
+        return _expect(user.post(f"{API}/experiments/search", json={"max_results": 1}), 401)
+
+
 def _wrong_password(target: Target) -> str:
-    wrong = Target(target.url, target.mode, target.connect_to, target.username, "not-" + os.urandom(8).hex())
+    wrong = replace(target, password="not-" + os.urandom(8).hex())
     with _client(wrong, login=True) as stranger:
         return _expect(stranger.post(f"{API}/experiments/search", json={"max_results": 1}), 401)
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from typing import Any, cast
 
 from reconciler import errors, pipeline
+from reconciler.cli import tokens
 from reconciler.gcp.cloud import Cloud
 from reconciler.model import Observed
 from reconciler.resources import run_migration, run_service, secretmanager_version
 from reconciler.resources.run_migration import Migration
 from reconciler.resources.run_service import Service
 from reconciler.server.naming import Names
-from reconciler.spec.deployment import PASSWORD_MODES, Deployment
+from reconciler.spec.auth import PASSWORD_MODES
+from reconciler.spec.deployment import Deployment
 from reconciler.verify import Target
 
 LOGIN = ("username", "password", "token")
@@ -66,52 +67,24 @@ def _login(cloud: Cloud, deployment: Deployment, names: Names, service: Observed
 
 def target(cloud: Cloud, deployment: Deployment) -> Target:
     """The deployed server as `verify` wants it."""
-    entry = enter(cloud, deployment)
-    if deployment.auth.mode == "oidc":
+    entry, auth = enter(cloud, deployment), deployment.auth
+    if auth.mode == "oidc":
         return _provided(cloud, deployment, entry.names.url)
-    token = identity_token(cloud, entry.names.url) if deployment.auth.mode == "iam" else ""
+    token, elsewhere = tokens.pair(cloud, auth, entry.names.url)
     return Target(
-        entry.names.url, deployment.auth.mode, cloud.endpoint, entry.username, entry.password, token
-    )
+        entry.names.url, auth.mode, cloud.endpoint, entry.username, entry.password, token,
+        elsewhere=elsewhere, behind_iam=auth.asks_iam and auth.mode != "iam",
+    )  # fmt: skip
 
 
 def _provided(cloud: Cloud, deployment: Deployment, url: str) -> Target:
     """With the login that the environment gives MLflow's client, if any: at the provider only a person logs in."""
-    given = {name: os.environ.get(f"MLFLOW_TRACKING_{name.upper()}", "") for name in LOGIN}
-    oidc = deployment.auth.oidc
-    described = {"discovery_url": oidc.discovery_url, "client_id": oidc.client_id}
-    return Target(url, deployment.auth.mode, cloud.endpoint, **given, **described)
-
-
-def identity_token(cloud: Cloud, audience: str) -> str:
-    """A Google ID token for *audience*: MLFLOW_TRACKING_TOKEN, or what this machine's identity can mint."""
-    given = os.environ.get("MLFLOW_TRACKING_TOKEN", "")
-    if given:
-        return given
-    if cloud.endpoint:
-        return _sandbox_token(cloud, audience)
-    import google.auth.transport.requests
-    from google.auth.exceptions import GoogleAuthError
-    from google.oauth2 import id_token
-
-    try:
-        request = google.auth.transport.requests.Request()
-        return str(cast("Any", id_token).fetch_id_token(request, audience))
-    except GoogleAuthError as error:
-        raise errors.CredentialsMissing(
-            f"no ID token for {audience} can be made here: {error}",
-            way_out="Set MLFLOW_TRACKING_TOKEN, for example to $(gcloud auth print-identity-token).",
-        ) from error
-
-
-def _sandbox_token(cloud: Cloud, audience: str) -> str:
-    from reconciler.sandbox import acting
-    from reconciler.sandbox.errors import SandboxError
-
-    try:
-        return acting.identity_token(cloud.endpoint, audience, cloud.token)
-    except SandboxError as error:
-        raise errors.CredentialsMissing(error.message, way_out=error.way_out) from error
+    username, password, token = (os.environ.get(f"MLFLOW_TRACKING_{name.upper()}", "") for name in LOGIN)
+    auth = deployment.auth
+    return Target(
+        url, auth.mode, cloud.endpoint, username, password, token,
+        discovery_url=auth.oidc.discovery_url, client_id=auth.oidc.client_id,
+    )  # fmt: skip
 
 
 def local_url(cloud: Cloud, names: Names) -> str:

@@ -38,6 +38,7 @@ def command(spec: str, style: str, sandbox: bool) -> None:
 
 def _facts(deployment: Any, cloud: Any, plan: Any) -> dict[str, Any]:
     from reconciler.cli.entry import local_url
+    from reconciler.cli.ways_in import browser_way, python_way
     from reconciler.resources import run_migration, run_service, sqladmin_instance
     from reconciler.server.naming import names_of
     from reconciler.server.prices import monthly_estimate
@@ -58,6 +59,8 @@ def _facts(deployment: Any, cloud: Any, plan: Any) -> dict[str, Any]:
         "in_sync": not plan.wanted,
         "differences": len(plan.wanted),
         "auth": deployment.auth.mode,
+        "browser": browser_way(deployment.auth),
+        "python": python_way(deployment.auth),
         **(
             {"administrator": deployment.auth.mlflow.admin_username}
             if deployment.auth.mode == "mlflow"

@@ -30,6 +30,7 @@ READER: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
         (
             "artifactregistry.repositories.getIamPolicy",
             "cloudkms.cryptoKeys.getIamPolicy",
+            "iap.webServices.getIamPolicy",
             "resourcemanager.projects.getIamPolicy",
             "secretmanager.*.list",
             "secretmanager.secrets.getIamPolicy",
@@ -57,6 +58,7 @@ WITH_OPTIONS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ("roles/cloudscheduler.admin", ("cloudscheduler.*",)),
     ("roles/compute.networkViewer", ("compute.*.get",)),
     ("roles/compute.networkAdmin", ("compute.*",)),
+    ("roles/iap.admin", ("iap.webServices.*",)),
     ("roles/monitoring.viewer", ("monitoring.*.list",)),
     ("roles/monitoring.editor", ("monitoring.*",)),
     ("roles/servicenetworking.networksAdmin", ("servicenetworking.*",)),
@@ -65,7 +67,7 @@ WITH_OPTIONS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
 )
 """What applying takes beside that where a spec turns an option on; docs/permissions.md says which."""
 _APIS: Final = (
-    "artifactregistry|cloudbuild|cloudkms|cloudscheduler|cloudsql|compute|iam|monitoring|resourcemanager|run"
+    "artifactregistry|cloudbuild|cloudkms|cloudscheduler|cloudsql|compute|iam|iap|monitoring|resourcemanager|run"
     "|secretmanager|servicenetworking|serviceusage|storage|vpcaccess"
 )
 _PERMISSION: Final = re.compile(

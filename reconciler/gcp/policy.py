@@ -6,7 +6,7 @@ Bindings with a condition are not ours and are carried through untouched.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from reconciler.gcp import fields as flat
@@ -68,11 +68,6 @@ def rewrite(
             cloud.call(about, lambda: write(after), retries.NEVER)
 
     cloud.call(about, attempt, retries.IAM)
-
-
-def only(wanted: Mapping[str, Value], fields: Iterable[str]) -> dict[str, Value]:
-    """The part of *wanted* that an update was asked to write."""
-    return {field: wanted[field] for field in fields if field in wanted}
 
 
 def from_message(message: Any) -> Policy:

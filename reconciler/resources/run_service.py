@@ -48,6 +48,7 @@ class Service:
         told = logins.effects(deployment.auth.mode)
         body: Body = {
             "ingress": f"INGRESS_TRAFFIC_{_INGRESS[deployment.networking.ingress]}",
+            "iapEnabled": deployment.auth.mode == "iap",
             "traffic": ["latest 100%"],
             "ready": True,
             **{f"{TEMPLATE}{key}": value for key, value in template.items()},
@@ -60,6 +61,7 @@ class Service:
             complete=(f"{TEMPLATE}{containers.ENV}", f"{TEMPLATE}{containers.FILES}"),
             effects={
                 "ingress": WIDER,
+                "iapEnabled": logins.IAP_ON if deployment.auth.mode == "iap" else logins.IAP_OFF,
                 **{f"{TEMPLATE}{key}": NEW_REVISION for key in template},
                 f"{TEMPLATE}{containers.ENV}MLFLOW_ARTIFACTS_DESTINATION": MOVED,
                 **{f"{TEMPLATE}{containers.ENV}{name}": text for name, text in told.items()},
@@ -85,6 +87,7 @@ class Service:
         }
         body: dict[str, Json] = {
             "ingress": service.get("ingress"),
+            "iapEnabled": bool(service.get("iapEnabled")),
             "traffic": [_traffic(target) for target in flat.items(service, "traffic")],
             "ready": containers.ready(service),
             **{f"{TEMPLATE}{key}": value for key, value in fields.items()},
@@ -230,6 +233,7 @@ def _origins(deployment: Deployment) -> dict[str, Any]:
         "": at("name"),
         "ingress": at("networking.ingress"),
         **vpcaccess_connector.way_in_origins(deployment, TEMPLATE),
+        "iapEnabled": at("auth.mode"),
         **{f"{TEMPLATE}{field}": at(key) for field, key in spelled.items()},
         **label_origins(deployment),
     }
@@ -254,8 +258,9 @@ def _write(service: dict[str, Any], body: Body, fields: Collection[str]) -> None
     template: dict[str, Any] = service.setdefault("template", {})
     inner = {field.removeprefix(TEMPLATE): body.get(field) for field in fields if field.startswith(TEMPLATE)}
     containers.write(template, inner, inner)
-    if "ingress" in fields:
-        service["ingress"] = body["ingress"]
+    for name in ("ingress", "iapEnabled"):
+        if name in fields:
+            service[name] = body[name]
     if "traffic" in fields:
         service["traffic"] = [{"type": "TRAFFIC_TARGET_ALLOCATION_TYPE_LATEST", "percent": 100}]
     labels = flat.under("labels", body, fields)

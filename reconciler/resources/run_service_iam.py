@@ -1,4 +1,4 @@
-"""Who may call the service. `none` and `basic` leave that to the server; `iam` lets only invokers through."""
+"""Who may call the service: everybody, where the server asks for the login itself; with IAM before it, invokers."""
 
 from __future__ import annotations
 
@@ -17,34 +17,38 @@ from reconciler.spec.deployment import Deployment
 TIMEOUT = 60
 INVOKER = "roles/run.invoker"
 EVERYBODY = policy.grant(INVOKER, "allUsers")
+PUBLIC = "anyone on the internet reaches the server"
+INVOKERS = "only invokers reach the server; others get 403"
+IAP = "nobody reaches the server any more but through Google's login page, once that stands"
 
 NAME: Final = "run.service_iam"
 
 
 def _wanted(deployment: Deployment, names: Names) -> Iterable[Desired]:
-    """`allUsers` where the server asks for the login itself; otherwise the invokers of the spec."""
+    """`allUsers` where the server asks for the login itself; with IAM before it, the invokers of the spec."""
     auth = deployment.auth
     invokers = {policy.grant(INVOKER, member): policy.GRANTED for member in auth.invokers}
-    public = auth.mode != "iam"
     prober = policy.grant(INVOKER, alerts.agent_member(names))
     probed = alerts.is_probed(deployment) and alerts.caller(deployment) == "agent"
     body: Body = {
-        EVERYBODY: policy.GRANTED if public else None,
+        EVERYBODY: policy.GRANTED if auth.public else None,
         prober: policy.GRANTED if probed else None,
-        **({} if public else invokers),
+        **(invokers if auth.asks_iam else {}),
     }
-    effect = (
-        "anyone on the internet reaches the server"
-        if public
-        else "only invokers reach the server; others get 403"
-    )
     yield Desired(
         ref(names),
         body,
         # Google makes the agent with the first check that shows itself as it.
         needs=(run_service.ref(names), *((monitoring_uptime_check.ref(names),) if probed else ())),
         empties=True,
-        effects={EVERYBODY: effect, prober: "Google's uptime check may call the server, as an invoker may"},
+        opens=frozenset({EVERYBODY}),
+        complete=(f"{INVOKER} ",) if auth.asks_iam and auth.exclusive else (),
+        plain=(f"{INVOKER} ",),
+        watched=(f"{INVOKER} ",) if auth.asks_iam and not auth.exclusive else (),
+        effects={
+            EVERYBODY: PUBLIC if auth.public else IAP if auth.mode == "iap" else INVOKERS,
+            prober: "Google's uptime check may call the server, as an invoker may",
+        },
         origins={
             "": deployment.origin("auth.mode"),
             **{field: deployment.origin("auth.invokers") for field in invokers},
@@ -59,17 +63,19 @@ def ref(names: Names) -> Ref:
     return Ref(NAME, names.service)
 
 
-def _read(cloud: Cloud, ref: Ref) -> dict[str, Any]:
+def read(cloud: Cloud, ref: Ref) -> dict[str, Any]:
+    """The policy of the service that *ref* names, with its etag."""
     request = {"resource": ref.name, "options": {"requested_policy_version": 3}}
     return policy.from_message(
         cloud.run_services.get_iam_policy(request=request, retry=None, timeout=TIMEOUT)
     )
 
 
-def _write(cloud: Cloud, ref: Ref, changed: policy.Policy) -> object:
+def write(cloud: Cloud, ref: Ref, changed: policy.Policy) -> object:
+    """Write the policy of the service that *ref* names, on its etag."""
     request = {"resource": ref.name, "policy": policy.as_message(changed)}
     return cloud.run_services.set_iam_policy(request=request, retry=None, timeout=TIMEOUT)
 
 
-SERVICE_IAM: Final = PolicyKind(NAME, "run.googleapis.com", _wanted, _read, _write)
+SERVICE_IAM: Final = PolicyKind(NAME, "run.googleapis.com", _wanted, read, write)
 """`run.service_iam`: the policy of the service. Additive, but for `allUsers`, which the mode decides."""

@@ -27,6 +27,7 @@ NEEDED = (
 """The APIs that every deployment needs."""
 SCHEDULER: Final = "cloudscheduler.googleapis.com"
 KMS: Final = "cloudkms.googleapis.com"
+IAP: Final = "iap.googleapis.com"
 OPTIONAL: Final[Mapping[str, Callable[[Deployment], bool]]] = {
     KMS: lambda deployment: bool(deployment.artifacts.kms_key or deployment.database.kms_key),
     SCHEDULER: lambda deployment: deployment.lifecycle.retention.delete_runs_after_days > 0,
@@ -36,6 +37,7 @@ OPTIONAL: Final[Mapping[str, Callable[[Deployment], bool]]] = {
     "compute.googleapis.com": lambda deployment: deployment.networking.private,
     "servicenetworking.googleapis.com": lambda deployment: deployment.networking.private,
     "vpcaccess.googleapis.com": networks.connected,
+    IAP: lambda deployment: deployment.auth.mode == "iap",
 }
 """The APIs that only some deployments need, and which those are."""
 

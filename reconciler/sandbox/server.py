@@ -19,6 +19,7 @@ from reconciler.sandbox.iam.identities import Identities
 from reconciler.sandbox.iam.policies import Policies, Surroundings
 from reconciler.sandbox.operations import Operations
 from reconciler.sandbox.projects import Projects
+from reconciler.sandbox.runtime import sign_in
 from reconciler.sandbox.scheduling import ticker
 from reconciler.sandbox.source import fingerprint
 from reconciler.sandbox.store import Store
@@ -150,6 +151,8 @@ class Server:
             admin.answer(world, visit, self._source, self.stop)
         elif oauth.serves(visit):
             oauth.answer(world, visit)
+        elif sign_in.serves(visit):
+            sign_in.answer(world, visit)
         elif federation.serves(visit):
             federation.answer(world, visit)
         elif batch.serves(visit):

@@ -7,6 +7,7 @@ from reconciler.server import versions
 LOGIN = {
     "basic": "one user name and password open everything; users whom MLflow knew are kept, but mean nothing",
     "mlflow": "MLflow asks users and decides what they may do; earlier logins end, an administrator lets others in",
+    "none": "the server asks nobody for a login: whoever reaches it may read, change and delete everything",
     "oidc": "people log in at the identity provider; earlier logins end, programs need an access token of the server's",
 }
 """What another way to log in means, by auth mode."""
@@ -14,6 +15,8 @@ NO_LOGIN = "the server itself asks nobody for a login any more"
 SHARED = (
     "changes what every user may do with what nobody has shared with them or locked; a new revision starts"
 )
+IAP_ON = "Google's login page stands before the server; only accessors pass it"
+IAP_OFF = "Google's login page no longer stands before the server"
 MEMBERS = "changes who may log in; those who are logged in stay so until their session ends"
 ADMINISTRATORS = "changes who administers users and permissions, for each from the next login on"
 

@@ -149,6 +149,16 @@ class Names:
         """The Cloud Run service."""
         return f"{self.location}/services/{self.name}"
 
+    @property
+    def iap_web(self) -> str:
+        """The service as Identity-Aware Proxy calls it, whose names have the project's number."""
+        return f"projects/{self.project_number}/iap_web/cloud_run-{self.region}/services/{self.name}"
+
+    @property
+    def iap_agent_member(self) -> str:
+        """In whose name Identity-Aware Proxy calls the service."""
+        return f"serviceAccount:service-{self.project_number}@gcp-sa-iap.iam.gserviceaccount.com"
+
 
 SECRET_SUFFIXES = (
     *("-db-password", "-login-password", "-webhook-key", "-gateway-passphrase"),

@@ -14,7 +14,7 @@ def complaint(member: str) -> tuple[str, tuple[str, ...]] | None:
     """What is wrong with *member* and the ways out; None when nothing is."""
     kind, _, name = member.partition(":")
     if member in EVERYBODY:
-        message = f"{member} is everybody, so the server would be public while its mode says iam"
+        message = f"{member} is everybody, so the server would be public while its mode says otherwise"
         return message, ("name who may call it", "choose mode none for a public server")
     if kind not in KINDS:
         same = [known for known in KINDS if known.lower() == kind.lower()]

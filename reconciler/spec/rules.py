@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from reconciler.server import reserved, versions
 from reconciler.server.naming import DEPLOYMENT_LABEL, MANAGED_BY
 from reconciler.spec import (
+    rules_auth,
     rules_capacity,
     rules_database,
     rules_lifecycle,
@@ -22,48 +23,11 @@ from reconciler.spec import (
 )
 from reconciler.spec.deployment import Deployment
 from reconciler.spec.finding import Problem
-from reconciler.spec.members import complaint
 from reconciler.spec.regions import REGIONS, nearest
 
 MLFLOW_PACKAGES = frozenset({"mlflow", "mlflow-skinny", "mlflow-tracing"})
 
 Rule = Callable[[Deployment], Iterator[Problem]]
-
-
-def public_is_acknowledged(deployment: Deployment) -> Iterator[Problem]:
-    """A server without login must be meant."""
-    auth = deployment.auth
-    if auth.mode == "none" and not auth.acknowledge_public:
-        yield Problem(
-            ("auth.mode", "auth.acknowledge_public"),
-            "none lets everybody who can reach the server read, change and delete everything in it",
-            ("choose mode basic or iam", "write acknowledge_public: true"),
-        )
-
-
-def iam_has_invokers(deployment: Deployment) -> Iterator[Problem]:
-    """A server that nobody may call is no use."""
-    auth = deployment.auth
-    if auth.mode == "iam" and not auth.invokers:
-        yield Problem(
-            ("auth.mode", "auth.invokers"),
-            "iam without invokers makes a server that nobody may call",
-            ("list who may, as in invokers: [group:ml@acme.example]", "choose mode basic"),
-        )
-    if auth.mode != "iam" and auth.invokers:
-        yield Problem(
-            ("auth.invokers", "auth.mode"),
-            f"means nothing with mode {auth.mode}: nobody is given anything",
-            ("choose mode iam", "remove invokers"),
-            "warning",
-        )
-
-
-def invokers_are_members(deployment: Deployment) -> Iterator[Problem]:
-    """Each invoker is an IAM member as Google writes it."""
-    for position, member in enumerate(deployment.auth.invokers):
-        if found := complaint(member):
-            yield Problem((f"auth.invokers.{position}", "auth.mode"), *found)
 
 
 def instances_fit(deployment: Deployment) -> Iterator[Problem]:
@@ -173,9 +137,7 @@ def job_runner_keeps_running(deployment: Deployment) -> Iterator[Problem]:
 
 
 RULES: tuple[Rule, ...] = (
-    public_is_acknowledged,
-    iam_has_invokers,
-    invokers_are_members,
+    *rules_auth.RULES,
     instances_fit,
     region_is_known,
     version_is_known,

@@ -157,11 +157,6 @@ def test_a_member_that_is_wrong_is_not_tried_again() -> None:
     assert len(tries) == 1
 
 
-def test_an_update_writes_the_asked_for_grants_only() -> None:
-    """Of what is wanted, an update takes the fields it was told."""
-    assert policy.only({"r a": GRANTED, "r b": None}, ["r b", "r c"]) == {"r b": None}
-
-
 @given(POLICIES)
 def test_a_policy_goes_through_googles_message_and_back(before: dict[str, Any]) -> None:
     """Etag, version, members and conditions survive protobuf."""

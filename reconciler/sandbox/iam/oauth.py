@@ -7,7 +7,7 @@ import re
 from typing import Any, Final
 from urllib.parse import parse_qs
 
-from reconciler.sandbox.iam import accounts, identities
+from reconciler.sandbox.iam import accounts, iap_keys, identities
 from reconciler.sandbox.seeding import account_exists
 from reconciler.sandbox.world import Visit, World
 
@@ -15,6 +15,8 @@ GRANT: Final = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 CERTIFICATES: Final = ("/oauth2/v1/certs", "/oauth2/v3/certs")
 JSON: Final = ("Content-Type", "application/json; charset=UTF-8")
 _API: Final = re.compile(r"https://[a-z0-9.-]+\.googleapis\.com/?")
+KEYS_HOST: Final = "www.gstatic.com"
+"""Where the keys behind signed headers of Identity-Aware Proxy stand."""
 KEY: Final = "iam.key"
 """The store's kind of a service account key; its body has "publicKeyPem"."""
 
@@ -22,6 +24,8 @@ KEY: Final = "iam.key"
 def serves(visit: Visit) -> bool:
     """Whether a request is for these endpoints."""
     path = visit.target.partition("?")[0]
+    if visit.host == KEYS_HOST:
+        return path in iap_keys.PUBLISHED
     hosts = ("oauth2.googleapis.com", "www.googleapis.com", "accounts.google.com", "127.0.0.1", "localhost")
     return visit.host in hosts and (path in CERTIFICATES or path in ("/token", "/tokeninfo"))
 
@@ -29,7 +33,9 @@ def serves(visit: Visit) -> bool:
 def answer(world: World, visit: Visit) -> None:
     """Answer a token or certificate request."""
     path = visit.target.partition("?")[0]
-    if path == "/oauth2/v1/certs":
+    if path in iap_keys.PUBLISHED:
+        status, body = 200, iap_keys.published(world, path)
+    elif path == "/oauth2/v1/certs":
         status, body = 200, world.identities.certificates()
     elif path == "/oauth2/v3/certs":
         status, body = 200, world.identities.web_keys()
@@ -48,7 +54,7 @@ def _token(world: World, form: dict[str, list[str]]) -> tuple[int, dict[str, Any
     email = str(identities.claims_of(assertion).get("iss", ""))
     if not account_exists(world.store, email):
         return 400, {"error": "invalid_grant", "error_description": "Invalid grant: account not found"}
-    claims, disabled = _verified(world, email, assertion)
+    claims, disabled = verified(world, email, assertion)
     if claims is None:
         return 400, {"error": "invalid_grant", "error_description": "Invalid JWT Signature."}
     if disabled or not accounts.works(world.store, f"serviceAccount:{email}"):
@@ -72,7 +78,7 @@ def bearer(world: World, token: str) -> str | None:
         return world.identities.verify_access_token(token)
     unverified = identities.claims_of(token)
     email = str(unverified.get("iss", ""))
-    claims, disabled = _verified(world, email, token)
+    claims, disabled = verified(world, email, token)
     if claims is None or disabled or claims.get("sub") != email:
         return None
     addressed = "scope" in claims or _API.fullmatch(str(claims.get("aud", ""))) is not None
@@ -96,7 +102,7 @@ def _token_info(world: World, form: dict[str, list[str]]) -> tuple[int, dict[str
     }
 
 
-def _verified(world: World, email: str, assertion: str) -> tuple[dict[str, Any] | None, bool]:
+def verified(world: World, email: str, assertion: str) -> tuple[dict[str, Any] | None, bool]:
     """(claims, whether the key that signed them is switched off); None where no key of *email* did."""
     from cryptography.hazmat.primitives import serialization
 

@@ -74,6 +74,9 @@ iam serviceAccounts.keys > iam.serviceAccountKeys: create delete disable enable 
 iamcredentials serviceAccounts > iam.serviceAccounts: generateAccessToken=getAccessToken generateIdToken=getOpenIdToken
 iamcredentials serviceAccounts > iam.serviceAccounts: getAllowedLocations= signBlob signJwt
 
+# Identity-Aware Proxy, "Managing access": a Cloud Run service is one of its web services.
+iap > iap.webServices: IAM getIapSettings=getSettings updateIapSettings=updateSettings
+
 # Cloud Logging, "Access control with IAM", "API permissions".
 logging buckets > logging.buckets: create createAsync=create delete get list patch=update undelete updateAsync=update
 logging buckets.links > logging.links: create delete get list
@@ -189,7 +192,10 @@ def _read(text: str) -> Iterator[tuple[str, str]]:
         for verb in verbs.replace("IAM", " ".join(_POLICY_VERBS)).split():
             name, equals, own = verb.partition("=")
             last = own if equals else name
-            yield f"{api}.{collection}.{name}", f"{prefix}.{last}" if prefix and last else ""
+            yield (
+                ".".join(filter(None, (api, collection, name))),
+                f"{prefix}.{last}" if prefix and last else "",
+            )
 
 
 PERMISSIONS: Final[Mapping[str, str]] = dict(_read(_TEXT))

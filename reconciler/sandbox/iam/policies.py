@@ -158,7 +158,7 @@ class Policies:
         about: str = "",
         attributes: Mapping[str, Any] | None = None,
     ) -> bool:
-        if caller == OPERATOR:
+        if caller == OPERATOR and permission != roles.NOT_OWNED:
             return True
         if not places:
             return False

@@ -27,7 +27,7 @@ _TYPES: Final = {
 
 def api_of(resource: str) -> str:
     """ "run" for "projects/p/locations/l/services/s"; "" for what is not known."""
-    return _TYPES.get(_collections(resource)[-1], ("", ""))[0]
+    return _type(resource)[0]
 
 
 def asked_about(
@@ -35,7 +35,7 @@ def asked_about(
 ) -> Asked:
     """What the condition of a binding may ask about *resource*; *number* gives a project's number, or ""."""
     collections = _collections(resource)
-    api, kind = _TYPES.get(collections[-1], ("", ""))
+    api, kind = _type(resource)
     name = resource
     if collections[0] == "buckets":
         name = f"projects/_/{resource}"
@@ -44,6 +44,12 @@ def asked_about(
         _, project, *rest = resource.split("/")
         name = "/".join(["projects", number(project) or project, *rest])
     return Asked(name, f"{api}.googleapis.com/{kind}", f"{api}.googleapis.com", now, attributes)
+
+
+def _type(resource: str) -> tuple[str, str]:
+    if "/iap_web" in resource:
+        return "iap", "WebService"
+    return _TYPES.get(_collections(resource)[-1], ("", ""))
 
 
 def _collections(resource: str) -> list[str]:

@@ -48,6 +48,8 @@ NAMED: Final = frozenset(
     for role in names.split()
 )
 """Roles of these services that a policy may hold, and that grant nothing here: no deployment has any of them."""
+NOT_OWNED: Final = "iap.webServiceVersions.accessViaIAP"
+"""What owning a project does not bring: an owner may change who passes Identity-Aware Proxy, and does not pass."""
 _CHOICE: Final = re.compile(r"\{([^}]*)\}")
 
 
@@ -94,7 +96,7 @@ def exists(role: str) -> bool:
 
 def grants(role: str, permission: str) -> bool:
     """Whether *role* holds *permission*."""
-    if role in BASIC and permission.startswith("storage.objects."):
+    if role in BASIC and (permission.startswith("storage.objects.") or permission == NOT_OWNED):
         # The basic roles reach objects only through a bucket's legacy bindings (projectOwner:, projectEditor:, …).
         return False
     known = ROLES.get(role)

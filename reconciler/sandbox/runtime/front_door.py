@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from reconciler.sandbox.iam.identities import ANONYMOUS
-from reconciler.sandbox.runtime import front_headers, pages, request_log
+from reconciler.sandbox.runtime import front_headers, iap_door, pages, request_log
 from reconciler.sandbox.runtime.upstream import NotListening, Outgoing, Pool, Received, UpstreamError
 from reconciler.sandbox.world import Visit, World
 
@@ -92,10 +92,13 @@ def answer(world: World, instances: Instances, service: Mapping[str, Any], visit
 def _answer(
     world: World, instances: Instances, service: Mapping[str, Any], visit: Visit, revision: str | None
 ) -> None:
-    refusal = _refusal(world, service, visit)
-    if refusal is not None:
-        pages.send(visit, refusal)
+    if service.get("ingress", OPEN) != OPEN or not service.get("urls"):
+        pages.send(visit, pages.not_found(visit.target))
         return
+    entering = _entering(world, service, visit)
+    if entering is None:
+        return
+    visit = entering
     if revision is None or _switched_off(service):
         pages.send(visit, pages.UNAVAILABLE)
         return
@@ -182,9 +185,18 @@ def _hand_back(request: _Request, target: Target, received: Received) -> None:
     visit.respond(received.status, headers, received.body)
 
 
+def _entering(world: World, service: Mapping[str, Any], visit: Visit) -> Visit | None:
+    """The request as it goes in, None where it was answered at the door."""
+    if service.get("iapEnabled"):
+        return iap_door.admitted(world, service, visit)
+    refusal = _refusal(world, service, visit)
+    if refusal is None:
+        return visit
+    pages.send(visit, refusal)
+    return None
+
+
 def _refusal(world: World, service: Mapping[str, Any], visit: Visit) -> pages.Page | None:
-    if service.get("ingress", OPEN) != OPEN or not service.get("urls"):
-        return pages.not_found(visit.target)
     if service.get("invokerIamDisabled"):
         return None
     resource: str = service["name"]

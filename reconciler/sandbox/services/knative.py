@@ -127,6 +127,7 @@ def _service_notes(resource: Mapping[str, Any]) -> dict[str, str]:
         "scalingMode": str(scaling.get("scalingMode", "")).lower(),
         "launch-stage": "" if resource["launchStage"] == "GA" else resource["launchStage"],
         "invoker-iam-disabled": "true" if resource.get("invokerIamDisabled") else "",
+        "iap-enabled": "true" if resource.get("iapEnabled") else "",
         "default-url-disabled": "true" if resource.get("defaultUriDisabled") else "",
         "description": resource.get("description", ""),
         "custom-audiences": json.dumps(resource["customAudiences"])

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from reconciler.sandbox.errors import ApiError
+from reconciler.sandbox.iam import iap
 from reconciler.sandbox.operations import Progress
 from reconciler.sandbox.runtime.engine import REVISION, SERVICE, engine_of
 from reconciler.sandbox.services import run_resources as common
@@ -198,6 +199,7 @@ def _delete(world: World, arguments: Mapping[str, Any], progress: Progress) -> M
     if world.store.get(SERVICE, name) is not None:
         world.store.delete(SERVICE, name)
     world.policies.forget(name)
+    iap.forget(world, iap.place_of_service(name))
     last = common.gone(world, arguments)
     progress(common.typed(last, "Service", final=False))
     return common.typed(last, "Service")

@@ -22,7 +22,7 @@ _SYSTEM_PREFIXES: Final = (
     "serving.knative.dev",
     "autoscaling.knative.dev",
 )
-_NO_SERVICE: Final = ("iapEnabled", "multiRegionSettings", "buildConfig", "sshEnabled", "functionalType")
+_NO_SERVICE: Final = ("multiRegionSettings", "buildConfig", "sshEnabled", "functionalType")
 _NO_REVISION: Final = (
     "nodeSelector", "serviceMesh", "sandboxes", "ambientNetworking", "workloadIdentityConfig",
 )  # fmt: skip

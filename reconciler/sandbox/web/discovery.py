@@ -37,6 +37,9 @@ UNDESCRIBED: Final = {"compute": frozenset({"returnPartialSuccess"})}
 _BELOW: Final = {"compute": "/compute/"}
 """Where all paths of an API begin; its document stays unread until somebody asks there."""
 
+_INSIDE: Final = {"iap": "/iap_"}
+"""What stands in all names of an API whose templates would match every API's paths, on a port that they share."""
+
 
 @dataclass(frozen=True)
 class Described:
@@ -150,7 +153,8 @@ class Catalog:
         api = api_of_host(host)
         found: list[Match] = []
         for served_api, version in self._served:
-            if api in ("", served_api) and path.startswith(_BELOW.get(served_api, "/")):
+            ours = api == served_api or (not api and _INSIDE.get(served_api, "/") in path)
+            if ours and path.startswith(_BELOW.get(served_api, "/")):
                 match = self.get(served_api, version).match(http_method, path)
                 if match is not None:
                     found.append(match)

@@ -15,7 +15,7 @@ SERVED: Final = (".googleapis.com", ".run.app", ".pkg.dev")
 AUTHORITY_DAYS: Final = 3650
 LEAF_DAYS: Final = 396
 """The most that clients accept of a leaf is 398."""
-EXACTLY: Final = ("accounts.google.com", "metadata.google.internal")
+EXACTLY: Final = ("accounts.google.com", "metadata.google.internal", "www.gstatic.com")
 
 
 def serves(host: str) -> bool:

@@ -98,4 +98,13 @@ roles/serviceusage.serviceUsageViewer listed
   serviceusage.operations.{get,list}
   serviceusage.quotas.get
   serviceusage.services.{get,list}
+
+roles/iap.admin partly
+  iap.{web,webServiceVersions,webServices,webTypes}.{getIamPolicy,setIamPolicy}
+
+roles/iap.httpsResourceAccessor listed
+  iap.webServiceVersions.accessViaIAP
+
+roles/iap.settingsAdmin partly
+  iap.{projects,web,webServiceVersions,webServices,webTypes}.{getSettings,updateSettings}
 """
