@@ -10,12 +10,13 @@ import hashlib
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
 
 from reconciler import errors, provider
+from reconciler.target import Target
 
 EXPERIMENT = "mlflow-reconcile-verify"
 ARTIFACT_BYTES = 33 * 1024 * 1024
@@ -43,33 +44,6 @@ class Check:
     detail: str
     seconds: float
     skipped: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """The server to prove: its *url* and login *mode*, where to connect instead of resolving the URL, the login.
-
-    *discovery_url* and *client_id* are for `oidc`, where this program has no login of its own: *username* and
-    *password*, or *token*, are what somebody gave it.
-    *username* and *password* are for `basic` and (the administrator's) `mlflow`; *token* is Google's, for `iam`, `iap`
-    and what is *behind_iam*; *elsewhere* is such a token for another address, "" where none can be made.
-    """
-
-    url: str
-    mode: str
-    connect_to: str = ""
-    username: str = ""
-    password: str = field(default="", repr=False)
-    token: str = field(default="", repr=False)
-    elsewhere: str = field(default="", repr=False)
-    behind_iam: bool = False
-    discovery_url: str = ""
-    client_id: str = ""
-
-    @property
-    def has_login(self) -> bool:
-        """Whether there is something to log in with."""
-        return bool(self.password or self.token)
 
 
 def verify(target: Target, *, write: bool) -> Iterator[Check]:

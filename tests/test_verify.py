@@ -12,7 +12,8 @@ import httpx
 import pytest
 
 from reconciler import errors, verify
-from reconciler.verify import Check, Target
+from reconciler.target import Target
+from reconciler.verify import Check
 
 URL = "https://mlflow-1.europe-west1.run.app"
 BASIC = Target(URL, "basic", username="ada", password="s3cret-word")

@@ -15,7 +15,7 @@ from reconciler.resources.run_service import Service
 from reconciler.server.naming import Names
 from reconciler.spec.auth import PASSWORD_MODES
 from reconciler.spec.deployment import Deployment
-from reconciler.verify import Target
+from reconciler.target import Target
 
 LOGIN = ("username", "password", "token")
 """What MLflow's client reads of a login, after MLFLOW_TRACKING_."""
