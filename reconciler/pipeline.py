@@ -15,6 +15,7 @@ from reconciler.plan import Plan, make_plan
 from reconciler.registry import BY_NAME, KINDS, OWNERS
 from reconciler.resources import secretmanager_secret, serviceusage_services
 from reconciler.server import networks
+from reconciler.server.demand import sums
 from reconciler.server.naming import Names, names_of
 from reconciler.server.prices import monthly_estimate
 from reconciler.spec.deployment import Deployment
@@ -31,7 +32,7 @@ def survey(cloud: Cloud, deployment: Deployment) -> Plan:
     observed |= {
         d.ref: _untold(d) for d in wanted if d.given and BY_NAME[d.ref.kind].api not in project.enabled
     }
-    notes = (_cost(deployment), *_grants(deployment, project.number))
+    notes = (*sums(deployment), _cost(deployment), *_grants(deployment, project.number))
     return make_plan(
         deployment.name, names.project, deployment.file, names.url, wanted, observed, notes=notes
     )

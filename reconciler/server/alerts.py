@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from reconciler.server.capacity import max_connections
+from reconciler.server.demand import connections
 from reconciler.server.naming import Names
 from reconciler.spec.deployment import Deployment
 
@@ -152,7 +152,7 @@ def _disk(deployment: Deployment, names: Names) -> Alert:
 
 
 def _connections(deployment: Deployment, names: Names) -> Alert:
-    percent, most = deployment.monitoring.database_connections_percent, connections(deployment)
+    percent, most = deployment.monitoring.database_connections_percent, connections(deployment.database)
     return Alert(
         "database-connections", "database's connections run out", "monitoring.database_connections_percent", "WARNING",
         _database(names, "postgresql/num_backends"),
@@ -160,12 +160,6 @@ def _connections(deployment: Deployment, names: Names) -> Alert:
         "PostgreSQL refuses clients when all its connections are taken. Fewer: "
         "server.workers, server.pool_size, scaling.max_instances. More: a larger database.tier.",
     )  # fmt: skip
-
-
-def connections(deployment: Deployment) -> int:
-    """The database's max_connections: the spec's own flag, or what the tier has."""
-    own = deployment.database.flags.get("max_connections", "")
-    return int(own) if own.isdecimal() else max_connections(deployment.database.tier)
 
 
 def _jobs(names: Names) -> Alert:

@@ -162,7 +162,7 @@ def denied_days_are_a_period(deployment: Deployment) -> Iterator[Problem]:
         return
     ways = ('start: "2026-12-15" and end: "2027-01-05"', 'start: "12-15" and end: "01-05" for every year')
     if len(period.start) != len(period.end):
-        yield Problem(keys, f"{period.start} has a year and {period.end} has none, or the reverse", ways)
+        yield Problem(keys, f"of {period.start} and {period.end} one has a year and the other has none", ways)
         return
     start, end = _day(period.start), _day(period.end)
     if start is None or end is None:

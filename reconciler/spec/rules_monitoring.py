@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from reconciler.server import alerts
+from reconciler.server import alerts, demand
 from reconciler.spec.deployment import Deployment
 from reconciler.spec.finding import Problem
 
@@ -68,7 +68,7 @@ def connections_leave_room(deployment: Deployment) -> Iterator[Problem]:
     watched = deployment.monitoring
     if not watched.enabled or not watched.database_connections_percent:
         return
-    most = alerts.connections(deployment)
+    most = demand.connections(deployment.database)
     if most * watched.database_connections_percent < 100:
         message = f"{watched.database_connections_percent} % of {most} connections is not even one"
         yield Problem(("monitoring.database_connections_percent",), message, ("write 80", "0 for no alert"))

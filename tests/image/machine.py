@@ -76,7 +76,7 @@ class Postgres:
 
 
 @contextmanager
-def running_postgres() -> Generator[Postgres]:
+def running_postgres(connections: int = 100) -> Generator[Postgres]:
     """A new PostgreSQL below /tmp: its socket's path must be short, and its user must be able to reach it."""
     account = pg_binaries.server_account()
     home = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
@@ -107,6 +107,7 @@ def running_postgres() -> Generator[Postgres]:
             f"{cluster}/password",
         )
         options = f"-c listen_addresses= -c unix_socket_directories={cluster} -c fsync=off"
+        options += f" -c max_connections={connections}"
         run("pg_ctl", "-D", data, "-w", "-l", f"{cluster}/log", "-o", options, "start")
         try:
             yield Postgres(cluster, installation.folder)

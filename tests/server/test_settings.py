@@ -46,6 +46,7 @@ def test_the_options_arrive(deployed: Deployed) -> None:
     text = (
         "auth: {mode: iam, invokers: ['user:ada@acme.example']}\nmemory: 2Gi\n"
         "scaling: {min_instances: 1, max_instances: 1, cpu_always_on: true}\n"
+        "database: {tier: db-g1-small}\n"
         "server: {workers: 2, pool_size: 3, job_runner: true, telemetry: true, env: {MLFLOW_LOGGING_LEVEL: DEBUG}}\n"
         "artifacts: {bucket: lake, existing: true, folder: mlflow/prod}\n"
     )

@@ -127,16 +127,68 @@ PROBLEMS = [
         9,
         "memory",
         "3 workers need 778Mi",
-        "memory: 1Gi, or server.workers: 2",
+        "memory: 1Gi (at no cost), or server.workers: 2",
     ),
-    ("scaling: {max_instances: 3}\n", 5, 26, "scaling.max_instances", "has 22 connections", "db-g1-small"),
+    (
+        "scaling: {max_instances: 4}\ndatabase: {flags: {max_connections: '26'}}\n",
+        *(
+            5,
+            26,
+            "scaling.max_instances",
+            "database.flags.max_connections leaves 23 connections, 27 are needed",
+        ),
+        'database.flags.max_connections: "30", which restarts the database (at no cost)',
+    ),
+    (
+        "database: {availability: regional}\n",
+        *(5, 26, "database.availability", "backups with point-in-time recovery"),
+        "database.availability: zonal ($9.36 a month less), or database.backups: {enabled: true",
+    ),
+    (
+        "database: {backups: {enabled: false, point_in_time_recovery: true}}\n",
+        *(5, 62, "database.backups.point_in_time_recovery", "needs daily backups"),
+        "point_in_time_recovery: false (at no cost), or database.backups.enabled: true ($0.80 a month more)",
+    ),
+    (
+        "database: {backups: {log_days: 8}}\n",
+        *(5, 32, "database.backups.log_days", "more than edition enterprise keeps"),
+        "log_days: 7 (at no cost), or database: {edition: enterprise-plus, tier: db-perf-optimized-N-2} ($",
+    ),
+    (
+        "database: {disk_gb: 20, disk_limit_gb: 15}\n",
+        *(5, 40, "database.disk_limit_gb", "less than the disk has to begin with", "disk_limit_gb: 20"),
+    ),
+    *(
+        (
+            f"database: {{maintenance: {{deny_period: {{{days}}}}}}}\n",
+            *(5, 47, "database.maintenance.deny_period.start", message, "2026-12-15"),
+        )
+        for days, message in (
+            ("start: '2026-12-15', end: '01-05'", "one has a year"),
+            ("start: '2026-02-30', end: '2026-03-05'", "2026-02-30 is not a day"),
+            ("start: '2026-12-15', end: '2026-12-01'", "is -14 days"),
+            ("start: '11-01', end: '02-15'", "is 106 days; Cloud SQL takes 1 to 90"),
+        )
+    ),
+    (
+        "database: {flags: {max_connections: '13'}}\nscaling: {max_instances: 1}\n",
+        *(5, 37, "database.flags.max_connections", "not a number from 14 to 262143", "the tier then decides"),
+    ),
+    (
+        "scaling: {max_instances: 4}\n",
+        5,
+        26,
+        "scaling.max_instances",
+        "leaves 22 connections",
+        "pool_size: 1 and",
+    ),
     (
         "scaling: {max_instances: 9}\n",
         5,
         26,
         "scaling.max_instances",
-        "72 are needed",
-        "scaling.max_instances: 2",
+        "57 are needed",
+        "scaling.max_instances: 3",
     ),
     (
         "database: {tier: db-custom-1-3840, edition: enterprise-plus}\n",
@@ -345,18 +397,19 @@ def test_an_unknown_region_is_a_warning_with_the_nearest(check_text: Check) -> N
 
 def test_the_job_runner_asks_for_all_it_needs_at_once(check_with: Check) -> None:
     """Instance, CPU and memory: three findings from one line."""
-    found = check_with("server: {job_runner: true}\n")
+    found = check_with("server: {job_runner: true}\nscaling: {max_instances: 1}\n")
     assert [finding.way_out for finding in found] == [
         "scaling.min_instances: 1, or job_runner: false",
         "scaling.cpu_always_on: true, or job_runner: false",
-        "memory: 2Gi, or server.job_runner: false",
+        "memory: 2Gi (at no cost), or server.job_runner: false (at no cost)",
     ]
     assert {finding.line for finding in found} == {5}
 
 
 def test_a_full_job_runner_is_accepted(load_with: Callable[[str], Deployment]) -> None:
     """With what it asks for, it runs."""
-    text = "server: {job_runner: true}\nmemory: 2Gi\nscaling: {min_instances: 1, cpu_always_on: true}\n"
+    scaling = "{min_instances: 1, max_instances: 1, cpu_always_on: true}"
+    text = f"server: {{job_runner: true}}\nmemory: 2Gi\nscaling: {scaling}\n"
     assert load_with(text).server.job_runner
 
 
@@ -368,7 +421,8 @@ def test_a_rule_is_silent_about_what_is_already_wrong(check_with: Check) -> None
 
 def test_a_rule_is_silent_about_a_misspelt_key(check_with: Check) -> None:
     """min_instanses was meant, so that min_instances is 0 is no news."""
-    text = "server: {job_runner: true}\nmemory: 2Gi\nscaling: {min_instanses: 1, cpu_always_on: true}\n"
+    scaling = "{min_instanses: 1, max_instances: 1, cpu_always_on: true}"
+    text = f"server: {{job_runner: true}}\nmemory: 2Gi\nscaling: {scaling}\n"
     assert [finding.key for finding in check_with(text)] == ["scaling.min_instanses"]
 
 
@@ -438,15 +492,18 @@ SIZES = st.fixed_dictionaries(
 
 
 def sized(sizes: Mapping[str, Any]) -> Deployment:
-    """A deployment of these sizes, with memory for any number of workers."""
+    """A deployment of these sizes, with memory for any number of workers, and few enough requests at a time to wait."""
     pools = {key: sizes[key] for key in ("workers", "pool_size", "pool_overflow")}
     return deployment(
         {
             "memory": "16Gi",
             "cpu": "4",
-            "scaling": {"max_instances": sizes["max_instances"]},
+            "scaling": {"max_instances": sizes["max_instances"], "concurrency": 30},
             "server": pools,
-            "database": {"tier": sizes["tier"]},
+            "database": {
+                "tier": sizes["tier"],
+                "flags": {"max_connections": sizes["max_connections"]} if "max_connections" in sizes else {},
+            },
         }
     )
 
@@ -460,8 +517,8 @@ def test_every_way_out_of_too_few_connections_is_a_way_out(sizes: dict[str, Any]
         assert problem.ways_out
         for way in problem.ways_out:
             changed = dict(sizes)
-            for key, value in re.findall(r"\.(\w+): ([\w-]+)", way):
-                changed[key] = value if key == "tier" else int(value)
+            for key, value in re.findall(r'\.(\w+): "?([\w-]+)', way):
+                changed[key] = value if key in ("tier", "max_connections") else int(value)
             if "pool of 1 + 1" in way:
                 changed |= {"pool_size": 1, "pool_overflow": 1}
             assert changed != sizes

@@ -93,7 +93,10 @@ def test_connections_for_users_are_counted(check_with: Check) -> None:
     sizes += "database: {tier: db-f1-micro}\n"
     assert not [one for one in check_with(sizes) if one.severity == "error"]
     (found,) = check_with(spec() + sizes)
-    assert "(workers 1 × (2 engines × (pool_size 3 + pool_overflow 1) + 3 for users) + 2)" in found.message
+    assert (
+        "(workers 1 × (2 engines × (pool_size 3 + pool_overflow 1) + 3 for users)) + 3 for jobs"
+        in found.message
+    )
     assert found.way_out.startswith("server.pool_size: 2 and server.pool_overflow: 1")
     assert check_with(spec() + sizes.replace("pool_size: 3", "pool_size: 2")) == []
 
