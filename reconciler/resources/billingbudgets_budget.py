@@ -61,7 +61,7 @@ class Budget:
         )
 
     def observe(self, cloud: Cloud, ref: Ref) -> Observed | None:
-        """The one that the API lists first of those with our name in this project."""
+        """The first by its id of those with our name in this project: they do not tell their age."""
         found = _under(cloud, ref)
         return (
             Observed(ref, _shown(cloud, found[0]), version=str(found[0].get("etag", ""))) if found else None
@@ -150,7 +150,7 @@ def _budgets(cloud: Cloud, account: str) -> list[Live]:
             answer = _explained(cloud, f"reading the budgets of {account}", request.execute)
             found += answer.get("budgets", [])
             request = _service(cloud).list_next(request, answer)
-        return found
+        return sorted(found, key=lambda one: str(one["name"]))
 
     return cloud.once(("billingbudgets", account), read)
 

@@ -9,6 +9,8 @@ from reconciler.server import alerts, demand
 from reconciler.spec.deployment import Deployment
 from reconciler.spec.finding import Problem
 
+MOST_OF_A_BUDGET: Final = 5
+"""Addresses; what resources/billingbudgets_budget.py sends."""
 Rule = Callable[[Deployment], Iterator[Problem]]
 
 
@@ -74,10 +76,22 @@ def connections_leave_room(deployment: Deployment) -> Iterator[Problem]:
         yield Problem(("monitoring.database_connections_percent",), message, ("write 80", "0 for no alert"))
 
 
+def a_budget_tells_five(deployment: Deployment) -> Iterator[Problem]:
+    """Google takes no more channels for a budget; the account's administrators are told in any case."""
+    watched = deployment.monitoring
+    if deployment.budget.billing_account and watched.enabled and len(watched.emails) > MOST_OF_A_BUDGET:
+        message = (
+            f"a budget tells the first {MOST_OF_A_BUDGET} addresses of monitoring.emails, and not the others"
+        )
+        ways = ("put those who look after costs first", "use one address of a group")
+        yield Problem(("budget.billing_account", "monitoring.emails"), message, ways, "warning")
+
+
 RULES: Final[tuple[Rule, ...]] = (
     somebody_is_told,
     channels_are_ours,
     addresses_differ,
     the_server_can_be_asked,
     connections_leave_room,
+    a_budget_tells_five,
 )

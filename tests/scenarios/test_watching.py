@@ -253,12 +253,13 @@ def test_turned_off_all_of_it_goes_and_nothing_else(watched: Watched) -> None:
     assert [len(watched.listed(kind)) for kind in KINDS] == [1, 1, 0]
 
 
+ACCOUNT = "/v1/billingAccounts/012345-6789AB-CDEF01"
 BUDGET = "\nbudget: {{billing_account: 012345-6789AB-CDEF01, amount: {amount}}}\n"
 
 
 def test_a_budget_is_kept_in_the_account_that_pays(watched: Watched) -> None:
     """Made, found again by its name, changed in one field; a double goes, and so does all when it is turned off."""
-    budgets = f"{watched.bench.endpoint}/v1/billingAccounts/012345-6789AB-CDEF01/budgets"
+    budgets = f"{watched.bench.endpoint}{ACCOUNT}/budgets"
 
     def found() -> list[dict[str, Any]]:
         return httpx.get(budgets).json().get("budgets", [])
@@ -274,6 +275,7 @@ def test_a_budget_is_kept_in_the_account_that_pays(watched: Watched) -> None:
     watched.says(monitoring=ON + BUDGET.format(amount=300))
     assert watched.planned() == {f"billingbudgets.budget/{NAME}": ["update"]}
     watched.applied()
+    (budget,) = (one for one in found() if one["displayName"] != "theirs")
     copy = {key: value for key, value in budget.items() if key not in ("name", "etag")}
     assert httpx.post(budgets, json=copy).status_code == 200
     assert list(watched.planned().values()) == [["delete"]]
@@ -305,3 +307,15 @@ def test_another_account_is_refused_with_what_it_takes(watched: Watched) -> None
     assert refused.code == 4, refused.said
     assert "roles/billing.costsManager" in refused.err
     watched.says()
+
+
+def test_destroying_it_takes_what_watched_it(watched: Watched) -> None:
+    """Policies before the channels that they name, and nothing of anybody else's."""
+    watched.says(monitoring=ON + BUDGET.format(amount=200))
+    watched.applied()
+    others = [len(watched.listed(kind)) - len(watched.ours(kind)) for kind in KINDS]
+    gone = watched.run("destroy", "--delete-data", "--confirm", NAME)
+    assert gone.code == 0, gone.said
+    assert [watched.ours(kind) for kind in KINDS] == [[], [], []]
+    assert [len(watched.listed(kind)) for kind in KINDS] == others
+    assert "mlflow-reconcile" not in httpx.get(f"{watched.bench.endpoint}{ACCOUNT}/budgets").text

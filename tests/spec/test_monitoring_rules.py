@@ -30,6 +30,13 @@ FOUND = [
         "ingress internal",
     ),
     (
+        "monitoring: {enabled: true, emails: [a@b.de, b@b.de, c@b.de, d@b.de, e@b.de, f@b.de]}\n"
+        "budget: {billing_account: 012345-6789AB-CDEF01}\n",
+        "budget.billing_account",
+        "warning",
+        "the first 5 addresses",
+    ),
+    (
         f"{ON}, database_connections_percent: 3}}\n",
         "monitoring.database_connections_percent",
         "error",
