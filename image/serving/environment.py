@@ -216,8 +216,9 @@ def _flag(environ: Mapping[str, str], name: str, findings: list[str]) -> bool:
 
 def _artifacts(environ: Mapping[str, str], findings: list[str]) -> str:
     name = "MLFLOW_ARTIFACTS_DESTINATION"
-    value = _text(environ, name, "gs://BUCKET[/FOLDER]", findings)
-    scheme, _, rest = value.partition("://")
+    if (access := environ.get("MLFLOW_ARTIFACTS_ACCESS") or "proxied") not in ("proxied", "direct"):
+        findings.append(f"MLFLOW_ARTIFACTS_ACCESS is {access!r}: proxied or direct is needed")
+    scheme, _, rest = (value := _text(environ, name, "gs://BUCKET[/FOLDER]", findings)).partition("://")
     if scheme == "file" and "K_SERVICE" in environ:
         findings.append(f"{name} is a folder of this container, and on Cloud Run that is memory: use gs://")
     elif scheme == "file" and not PurePosixPath(rest).is_absolute():

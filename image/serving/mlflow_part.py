@@ -65,7 +65,7 @@ def _settings(run_dir: Path) -> dict[str, str]:
     settings = {
         "_MLFLOW_SERVER_FILE_STORE": uri,
         "_MLFLOW_SERVER_REGISTRY_STORE": uri,
-        "_MLFLOW_SERVER_ARTIFACT_ROOT": "mlflow-artifacts:/",
+        "_MLFLOW_SERVER_ARTIFACT_ROOT": _artifact_root(),
         "_MLFLOW_SERVER_ARTIFACT_DESTINATION": os.environ["MLFLOW_ARTIFACTS_DESTINATION"],
         "_MLFLOW_SERVER_SERVE_ARTIFACTS": "true",
         "_MLFLOW_SERVER_BOOT_ID": secrets.token_hex(16),
@@ -89,6 +89,15 @@ def _settings(run_dir: Path) -> dict[str, str]:
     return settings
 
 
+def _artifact_root() -> str:
+    """Where new experiments keep their artifacts. Those that were made for the other way go on as they are.
+
+    Both ways lead to the same objects: mlflow-artifacts:/1/RUN is DESTINATION/1/RUN.
+    """
+    direct = os.environ.get("MLFLOW_ARTIFACTS_ACCESS") == "direct"
+    return os.environ["MLFLOW_ARTIFACTS_DESTINATION"] if direct else "mlflow-artifacts:/"
+
+
 def run_jobs() -> NoReturn:
     """Become MLflow's job runner, with the variables that `mlflow server` gives it."""
     run_dir = Path(os.environ["SERVING_RUN_DIR"])
@@ -99,7 +108,7 @@ def run_jobs() -> NoReturn:
         "MLFLOW_TRACKING_URI": url,
         "MLFLOW_GATEWAY_URI": os.environ.get("MLFLOW_GATEWAY_URI") or url,
         "MLFLOW_BACKEND_STORE_URI": schema.uri(read_database(os.environ)),
-        "MLFLOW_DEFAULT_ARTIFACT_ROOT": "mlflow-artifacts:/",
+        "MLFLOW_DEFAULT_ARTIFACT_ROOT": _artifact_root(),
         "MLFLOW_SERVER_PID": str(os.getppid()),
         "_MLFLOW_SERVER_UP_TIME": str(int(time.time() * 1000)),
     }

@@ -30,6 +30,7 @@ MOVED = (
     "artifacts logged so far stay in the old place and are no longer found: move them there before you apply this; "
     "a new revision starts"
 )
+FOR_NEW = "for new experiments only, as each remembers the way from when it was made; a new revision starts"
 WIDER = "changes who can reach the server"
 START_SECONDS = 240
 """What Cloud Run allows a start-up probe to take at most; ours looks once a second."""
@@ -64,6 +65,7 @@ class Service:
                 "iapEnabled": logins.IAP_ON if deployment.auth.mode == "iap" else logins.IAP_OFF,
                 **{f"{TEMPLATE}{key}": NEW_REVISION for key in template},
                 f"{TEMPLATE}{containers.ENV}MLFLOW_ARTIFACTS_DESTINATION": MOVED,
+                f"{TEMPLATE}{containers.ENV}MLFLOW_ARTIFACTS_ACCESS": FOR_NEW,
                 **{f"{TEMPLATE}{containers.ENV}{name}": text for name, text in told.items()},
             },
             mark=mark_of(deployment),

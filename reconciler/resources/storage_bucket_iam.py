@@ -1,4 +1,4 @@
-"""Who may touch the objects of a bucket: the server its artifacts, the builder its contexts. Additive."""
+"""Who may touch a bucket's objects: server and writers the artifacts, the builder its contexts. Additive."""
 
 from __future__ import annotations
 
@@ -14,18 +14,24 @@ from reconciler.server.naming import Names
 from reconciler.spec.deployment import Deployment
 
 NAME: Final = "storage.bucket_iam"
+USER: Final = "roles/storage.objectUser"
 
 
 def _wanted(deployment: Deployment, names: Names) -> Iterable[Desired]:
     """The server reads and writes objects of the artifact bucket; the builder reads build contexts."""
     bucket = storage_bucket.ref(names.bucket)
     server = iam_service_account.ref(names.project, names.service_account)
+    writers = _writers(deployment, names)
     yield Desired(
         ref(names.bucket),
-        {policy.grant("roles/storage.objectUser", names.service_account_member): policy.GRANTED},
+        {policy.grant(USER, names.service_account_member): policy.GRANTED, **writers},
         needs=(server,) if deployment.artifacts.existing else (bucket, server),
         empties=True,
-        origins={"": deployment.origin("artifacts")},
+        effects=dict.fromkeys(writers, "who reads and writes artifacts without the server's login"),
+        origins={
+            "": deployment.origin("artifacts"),
+            **dict.fromkeys(writers, deployment.origin("artifacts.writers")),
+        },
     )
     built = None if deployment.image.digest else policy.GRANTED
     yield Desired(
@@ -38,6 +44,15 @@ def _wanted(deployment: Deployment, names: Names) -> Iterable[Desired]:
         empties=True,
         origins={"": deployment.origin("image")},
     )
+
+
+def _writers(deployment: Deployment, names: Names) -> dict[str, str | None]:
+    """A grant for each writer: wanted with access direct; in somebody else's bucket below our folder alone."""
+    artifacts = deployment.artifacts
+    ours = artifacts.folder if artifacts.existing else ""
+    below = f"gs://{names.bucket}/{ours}" if ours else ""
+    wanted = policy.GRANTED if artifacts.access == "direct" else None
+    return {policy.grant(USER, member, below): wanted for member in artifacts.writers}
 
 
 def ref(bucket: str) -> Ref:

@@ -13,6 +13,7 @@ DERIVED = {
     "MLFLOW_REGISTRY_STORE_URI": "database",
     "MLFLOW_TRACKING_URI": "database",
     "MLFLOW_ARTIFACTS_DESTINATION": "artifacts",
+    "MLFLOW_ARTIFACTS_ACCESS": "artifacts.access",
     "MLFLOW_DEFAULT_ARTIFACT_ROOT": "artifacts",
     "MLFLOW_SERVE_ARTIFACTS": "artifacts",
     "FRONT_AUTH": "auth.mode",

@@ -74,6 +74,7 @@ def environment(deployment: Deployment, names: Names) -> dict[str, str]:
         **server.env,
         **database_environment(names),
         "MLFLOW_ARTIFACTS_DESTINATION": artifacts_destination(deployment, names),
+        **({"MLFLOW_ARTIFACTS_ACCESS": "direct"} if deployment.artifacts.access == "direct" else {}),
         "FRONT_AUTH": "basic" if basic else "none",
         **({"FRONT_USERNAME": deployment.auth.username} if basic else {}),
         **_own_users(deployment),

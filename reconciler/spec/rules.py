@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from reconciler.server import reserved, versions
 from reconciler.server.naming import DEPLOYMENT_LABEL, MANAGED_BY
 from reconciler.spec import (
+    rules_artifacts,
     rules_auth,
     rules_capacity,
     rules_database,
@@ -152,6 +153,7 @@ RULES: tuple[Rule, ...] = (
     *rules_oidc.RULES,
     *rules_storage.RULES,
     *rules_users.RULES,
+    *rules_artifacts.RULES,
     *rules_monitoring.RULES,
 )
 

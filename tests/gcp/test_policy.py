@@ -163,3 +163,19 @@ def test_a_policy_goes_through_googles_message_and_back(before: dict[str, Any]) 
     after = policy.from_message(policy.as_message({**before, "etag": "QndY"}))
     assert (after["etag"], after["version"]) == ("QndY", 3)
     assert _everyone({"bindings": [], **after}) == _everyone(before)
+
+
+def test_a_grant_below_a_folder_is_a_condition_of_ours() -> None:
+    """Written once, read back as the same field, taken away alone; the member's other grants are others."""
+    field = grant("roles/storage.objectUser", "group:b@x.example", "gs://lake/mlflow/prod")
+    everywhere = grant("roles/storage.objectUser", "group:b@x.example")
+    written = merged(_policy([]), {everywhere: GRANTED, field: GRANTED})
+    assert grants_of(written) == {everywhere: GRANTED, field: GRANTED}
+    assert written["version"] == 3
+    assert merged(written, {field: GRANTED}) == written
+    condition = written["bindings"][1]["condition"]
+    assert 'startsWith("projects/_/buckets/lake/objects/mlflow/prod/")' in condition["expression"]
+    assert grants_of(merged(written, {field: None})) == {everywhere: GRANTED}
+    foreign = _policy([{**written["bindings"][1], "condition": {**condition, "title": "somebody's"}}])
+    assert grants_of(foreign) == {}
+    assert merged(foreign, {field: None}) == foreign

@@ -78,6 +78,7 @@ def _insert(world: World, request: Request) -> Mapping[str, Any] | Answer:
     if received.params.get("contentEncoding"):
         metadata["contentEncoding"] = received.params["contentEncoding"]
     try:
+        demand(world, received.caller, "storage.objects.create", bucket, on={"name": name})
         metadata.update(encryption.key_version(world, bucket, received.params.get("kmsKeyName")))
         body = generations.keep(
             world, received.caller, bucket, name, metadata, received.written, received.params

@@ -59,7 +59,7 @@ def put(world: World, call: Call) -> Answer:
     """PUT of a whole object."""
     request = call.request
     bucket = bucket_access.found(world, call.bucket)
-    bucket_access.demand(world, request.caller, "storage.objects.create", bucket)
+    bucket_access.demand(world, request.caller, "storage.objects.create", bucket, on={"name": call.name})
     uploads.refuse_customer_keys(request)
     metadata = metadata_of(request)
     metadata.update(
@@ -88,7 +88,7 @@ def begin(world: World, call: Call) -> Answer:
     """POST that starts a resumable upload; whoever has the answer's Location may go on."""
     request = call.request
     bucket = bucket_access.found(world, call.bucket)
-    bucket_access.demand(world, request.caller, "storage.objects.create", bucket)
+    bucket_access.demand(world, request.caller, "storage.objects.create", bucket, on={"name": call.name})
     uploads.refuse_customer_keys(request)
     metadata = metadata_of(request)
     metadata.update(

@@ -63,7 +63,7 @@ def begin(world: World, call: Call) -> Answer:
     request = call.request
     bucket = bucket_access.found(world, call.bucket)
     for permission in (_CREATE, "storage.objects.create"):
-        bucket_access.demand(world, request.caller, permission, bucket)
+        bucket_access.demand(world, request.caller, permission, bucket, on={"name": call.name})
     uploads.refuse_customer_keys(request)
     objects.check_name(call.name)
     metadata = metadata_of(request)
