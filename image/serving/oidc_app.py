@@ -29,7 +29,7 @@ def _told_the_scheme(application: Application) -> Application:
     async def answer(scope: Scope, receive: Any, send: Any) -> None:
         if scope["type"] == "http":
             told = dict(scope["headers"]).get(b"x-forwarded-proto")
-            scope = {**scope, "scheme": told.decode("latin-1") if told else scope["scheme"]}
+            scope = {**scope, "scheme": "https" if told == b"https" else "http"}
         await application(scope, receive, send)
 
     return answer

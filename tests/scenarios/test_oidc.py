@@ -50,7 +50,7 @@ class Place:
     url: str = ""
     local_url: str = ""
 
-    def spec(self, **changed: str) -> str:
+    def spec(self, **changed: Any) -> str:
         """A file with the quickstart in mode oidc, some keys of it *changed*."""
         oidc = {
             "discovery_url": self.provider.discovery_url, "client_id": self.provider.client_id,
@@ -63,7 +63,7 @@ class Place:
         path.write_text(text.replace("auth:\n  mode: basic\n", f"auth: {json.dumps(auth)}\n"))
         return str(path)
 
-    def apply(self, **changed: str) -> None:
+    def apply(self, **changed: Any) -> None:
         """Apply it, and find out where it serves."""
         applied = self.bench.run("apply", "--sandbox", "--yes", self.spec(**changed), timeout=900)
         assert applied.code == 0, applied.said
@@ -210,3 +210,32 @@ def test_an_administrator_manages_and_is_remembered(place: Place, tmp_path: Path
         assert fetched(page, "/ajax-api/2.0/mlflow/users/current")["username"] == "ada@acme.example"
         assert "ada@acme.example" in fetched(page, "/ajax-api/2.0/mlflow/users")
         assert place.provider.exchanged == exchanged
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine; CI installs one")
+def test_where_no_group_is_named_everybody_may_log_in(place: Place, tmp_path: Path) -> None:
+    """The plan says that it changes who may; then whom the provider knows is let in, and nobody is administrator."""
+    planned = place.bench.run("plan", "--sandbox", place.spec(users=[], administrators=[]))
+    assert planned.code == 2
+    assert "changes who may log in" in planned.out
+    place.apply(users=[], administrators=[])
+    with browser(str(CHROMIUM), tmp_path / "profile", ("", ""), *through(place)) as page:
+        logged_in(page, place, "eve")
+        assert page.waits_for("Experiments", seconds=60), page.text()
+        current = fetched(page, "/ajax-api/2.0/mlflow/users/current")
+        assert {group["group_name"] for group in current["groups"]} == {"everybody", "sales"}
+        assert current["is_admin"] is False
+
+
+def test_another_way_to_log_in_is_one_plan_that_keeps_the_users(place: Place) -> None:
+    """It says what that means for people; the database with users and permissions stays as it is."""
+    text = Path(place.spec()).read_text()
+    (start,) = [line for line in text.splitlines() if line.startswith("auth:")]
+    other = place.folder / "basic.yaml"
+    other.write_text(text.replace(start, "auth: {mode: basic}"))
+    planned = place.bench.run("plan", "--sandbox", str(other), "--format", "json")
+    assert planned.code == 2, planned.said
+    assert "one user name and password open everything" in planned.out
+    changes = json.loads(planned.out)["resource_changes"]
+    databases = [one for one in changes if one["address"].endswith("mlflow_oidc")]
+    assert not any(set(one["change"]["actions"]) - {"no-op"} for one in databases)
