@@ -5,6 +5,7 @@ from __future__ import annotations
 import stat
 import subprocess
 from collections.abc import Generator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -159,3 +160,27 @@ def test_a_server_refuses_a_database_of_users_that_was_not_migrated(
     with machine.started(["serve"], {**variables, "MLFLOW_AUTH_DB_NAME": "strange"}) as refused:
         assert refused.process.wait(30) == 65
         assert reason in refused.log()
+
+
+def test_workers_and_the_job_runner_share_a_pass_that_is_nobodys_password(
+    people: Server, variables: dict[str, str]
+) -> None:
+    """Jobs reach the gateway by it, as MLflow means them to; they learn no user's password and not the pages' key."""
+    assert people.process.poll() is None
+    changes = {"MLFLOW_WORKERS": "2", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "true"}
+    with machine.started(["serve"], {**variables, **changes}) as server:
+        server.wait_until_open()
+        assert search(server, ADA) == 200
+        machine.until(lambda: "_job_runner" in " ".join(server.processes().values()), 30)
+        told = {
+            part: dict(
+                line.split("=", 1)
+                for line in Path(f"/proc/{server.part(part)}/environ").read_text().split("\0")
+                if "=" in line
+            )
+            for part in ("spawn_main", "_job_runner")
+        }
+        token = "_MLFLOW_INTERNAL_GATEWAY_AUTH_TOKEN"
+        assert told["spawn_main"][token] == told["_job_runner"][token] != ""
+        assert "MLFLOW_FLASK_SERVER_SECRET_KEY" not in told["_job_runner"]
+        assert search(server, (ADA[0], told["_job_runner"][token])) == 401
