@@ -5,11 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.conftest import QUICKSTART
@@ -141,3 +143,33 @@ def test_an_artifact_goes_up_and_comes_back_byte_for_byte(
             f"peak {watched.peak / MIB:.0f} MiB, {watched.grown / MIB:.1f} MiB more\n"
         )
     assert watched.grown < ROOM
+
+
+def test_an_upload_that_breaks_off_leaves_nothing_and_others_go_on(bench: Bench) -> None:
+    """No object comes of a part; eight uploads side by side do not make the server grow either."""
+    told = login(bench)
+    address = f"{told['MLFLOW_TRACKING_URI']}/api/2.0/mlflow-artifacts/artifacts/broken"
+    client = httpx.Client(
+        auth=(told["MLFLOW_TRACKING_USERNAME"], told["MLFLOW_TRACKING_PASSWORD"]), timeout=300
+    )
+
+    def part() -> Iterator[bytes]:
+        for _ in range(8):
+            yield bytes(MIB)
+        raise ConnectionAbortedError("the client has gone")
+
+    with pytest.raises(ConnectionAbortedError):
+        client.put(f"{address}/half.bin", content=part(), headers={"Content-Length": str(64 * MIB)})
+    lost = client.get(f"{address}/half.bin")
+    assert (lost.status_code, lost.json()["error_code"]) == (404, "RESOURCE_DOES_NOT_EXIST")
+
+    def whole(number: int) -> int:
+        content = number.to_bytes(1, "big") * (24 * MIB)
+        assert client.put(f"{address}/{number}.bin", content=content).status_code == 200
+        return int(client.get(f"{address}/{number}.bin").content == content)
+
+    with watching(bench) as watched, ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(whole, range(8))) == 8
+    assert watched.grown < ROOM
+    listed = client.get(address.rpartition("/")[0], params={"path": "broken"}).json()["files"]
+    assert [one["path"] for one in listed] == [f"{number}.bin" for number in range(8)]
