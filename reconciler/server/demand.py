@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import ceil
 
-from reconciler.server import capacity
+from reconciler.server import capacity, passwords
 from reconciler.spec.deployment import Database, Deployment
 
 
@@ -84,7 +84,8 @@ def sums(deployment: Deployment) -> tuple[str, ...]:
     """What is needed of what there is, a sentence each. Raises ValueError for an unknown tier."""
     server, scaling, database = deployment.server, deployment.scaling, deployment.database
     memory = capacity.mebibytes(deployment.memory)
-    needed = capacity.memory_needed(server.workers, job_runner=server.job_runner)
+    checks = passwords.memory(deployment)
+    needed = capacity.memory_needed(server.workers, job_runner=server.job_runner) + checks
     jobs = f" + job runner {capacity.JOB_RUNNER}" if server.job_runner else ""
     processes = (
         f"first worker {capacity.FIRST_WORKER} + {server.workers - 1} more × {capacity.FURTHER_WORKER}{jobs}"
@@ -96,7 +97,7 @@ def sums(deployment: Deployment) -> tuple[str, ...]:
     )
     return (
         f"Memory: {needed} of {memory} MiB in each instance: "
-        f"{processes} + {capacity.WORKING_ROOM} to work in.",
+        f"{processes} + {capacity.WORKING_ROOM} to work in{f' + {checks} to check passwords' if checks else ''}.",
         f"Database connections: {connections_needed(deployment)} of {usable}: {summed(deployment)}.",
         f"Waiting: {min(scaling.concurrency, capacity.THREADS)} requests at a time may meet one worker's pool of "
         f"{server.pool_size + server.pool_overflow}; none fails while each takes less than "

@@ -1,4 +1,4 @@
-"""What MLflow's own users (auth mode mlflow) cost: memory and database connections.
+"""What MLflow's own users (auth mode mlflow) cost beside one more pool of connections: memory.
 
 Measured with MLflow 3.17.2: a worker is no larger for them (193 MiB). Checking one password takes 32 MiB (scrypt with
 n = 32768 and r = 8). MLflow holds a connection of the users' own pool meanwhile, so that pool bounds how many are
@@ -7,7 +7,7 @@ checked at a time: 40 clients with wrong passwords on a pool of 3 took 104 MiB m
 
 from __future__ import annotations
 
-from reconciler.spec.deployment import Deployment, Server
+from reconciler.spec.deployment import Deployment
 
 CHECK = 32
 """MiB."""
@@ -15,14 +15,10 @@ SINCE = "3.6.0"
 """The first MLflow that notes the revision of its users' schema, so that it can be migrated like the other one."""
 
 
-def memory(server: Server) -> int:
+def memory(deployment: Deployment) -> int:
     """The MiB that checking passwords takes at most in one instance."""
-    return connections(server) * CHECK
-
-
-def connections(server: Server) -> int:
-    """The connections to the database of users that one instance holds at most: one more pool in each worker."""
-    return server.workers * (server.pool_size + server.pool_overflow)
+    server = deployment.server
+    return server.workers * (server.pool_size + server.pool_overflow) * CHECK if kept(deployment) else 0
 
 
 def kept(deployment: Deployment) -> bool:

@@ -25,10 +25,10 @@ def passwords_fit(deployment: Deployment) -> Iterator[Problem]:
     """There is memory to check as many passwords at a time as connections allow, whoever sends them."""
     server, memory = deployment.server, capacity.mebibytes(deployment.memory)
     usual = capacity.memory_needed(server.workers, job_runner=server.job_runner)
-    needed = usual + passwords.memory(server)
-    if not passwords.kept(deployment) or not usual <= memory < needed:
+    checks = passwords.memory(deployment)
+    needed = usual + checks
+    if not usual <= memory < needed:
         return  # too little even without users is another rule's finding
-    checks = passwords.memory(server)
     pool = f"(pool_size {server.pool_size} + pool_overflow {server.pool_overflow})"
     message = (
         f"{deployment.memory} is too little for mode mlflow: {usual}Mi for the server and {checks}Mi to check "

@@ -55,6 +55,8 @@ def test_connections_match_what_was_measured(deployed: Deployed) -> None:
     assert [demand.connections_per_instance(shape) for shape in shapes] == [6, 16, 9]
     assert [demand.connections_needed(shape) for shape in shapes] == [9, 19, 12]
     assert [demand.connections_during_rollout(shape) for shape in shapes] == [10, 28, 15]
+    assert "474 of 1024 MiB" in demand.sums(users)[0]
+    assert "96 to check passwords" in demand.sums(users)[0]
 
 
 def test_jobs_beside_the_server_are_counted(deployed: Deployed) -> None:
