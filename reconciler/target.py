@@ -13,6 +13,7 @@ class Target:
     *password*, or *token*, are what somebody gave it.
     *username* and *password* are for `basic` and (the administrator's) `mlflow`; *token* is Google's, for `iam`, `iap`
     and what is *behind_iam*; *elsewhere* is such a token for another address, "" where none can be made.
+    With an *ingress* other than `all` Google's front door turns the internet away, and whoever proves from there.
     """
 
     url: str
@@ -25,6 +26,7 @@ class Target:
     behind_iam: bool = False
     discovery_url: str = ""
     client_id: str = ""
+    ingress: str = "all"
 
     @property
     def has_login(self) -> bool:

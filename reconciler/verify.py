@@ -27,6 +27,7 @@ NO_PERSON = (
     "not proved, because nobody is at hand to log in: open the page, or give a user name and an access token of the "
     "server's (MLFLOW_TRACKING_USERNAME, MLFLOW_TRACKING_PASSWORD) or the provider's token (MLFLOW_TRACKING_TOKEN)"
 )
+INSIDE = "run this on a machine in the project's networks to prove the rest"
 API = "/api/2.0/mlflow"
 ANONYMOUS = {False: "refuses the anonymous", True: "sends the anonymous to Google's login page"}
 TIMEOUT = httpx.Timeout(60, read=300, write=300)
@@ -49,6 +50,10 @@ class Check:
 def verify(target: Target, *, write: bool) -> Iterator[Check]:
     """Every check in order, each as soon as it is known; stops where the next one could not mean anything."""
     with _client(target, login=False) as anonymous, _client(target, login=True) as user:
+        if target.ingress != "all" and _turned_away(anonymous):
+            yield Check(f"turns the internet away, as ingress {target.ingress} asks", True, "", 0.0)
+            yield Check("lets a user in", False, f"this machine is not one of those let in; {INSIDE}", 0.0)
+            return
         yield (health := _check("answers under its URL", lambda: _healthy(anonymous)))
         if not health.passed:
             return
@@ -141,6 +146,14 @@ def _healthy(client: httpx.Client) -> str:
     """It answers at all: /health is open where no front door of Google's stands before it."""
     answer = client.get("/health")
     return "" if answer.status_code in {200, 302, 401, 403} else _seen(answer)
+
+
+def _turned_away(client: httpx.Client) -> bool:
+    """Whether Google's own page stands where the server should: what it answers to those from outside."""
+    try:
+        return client.get("/health").status_code == 404
+    except httpx.HTTPError:
+        return False  # the checks say what is wrong
 
 
 def _refused(client: httpx.Client, target: Target) -> str:

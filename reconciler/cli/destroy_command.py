@@ -16,6 +16,9 @@ from reconciler.cli.options import on_sandbox, output_format, permission_check, 
     "--dry-run", "--check", "dry_run", is_flag=True, help="Only show what would go and what would stay."
 )
 @click.option("--delete-data", is_flag=True, help="Also delete the bucket, the database and the secrets.")
+@click.option(
+    "--delete-peering", is_flag=True, help="With --delete-data: also the private network's range and peering."
+)
 @click.option("--confirm", metavar="NAME", help="The deployment's name, in place of typing it.")
 @click.option("--yes", is_flag=True, help="Do not ask, where no data is deleted.")
 @permission_check
@@ -27,6 +30,7 @@ def command(
     spec: str,
     dry_run: bool,
     delete_data: bool,
+    delete_peering: bool,
     confirm: str | None,
     yes: bool,
     unchecked: bool,
@@ -37,12 +41,18 @@ def command(
     from reconciler.cli import console, session
     from reconciler.cli.carry_out import carry_out
     from reconciler.pipeline import survey_removal
+    from reconciler.resources import compute_address
     from reconciler.spec.load import load
 
+    if delete_peering and not delete_data:
+        raise click.UsageError(
+            "--delete-peering goes with --delete-data: the database that stays uses the peering"
+        )
     deployment = load(spec)
     cloud = session.connect(deployment, sandbox=sandbox)
     cloud.changing = not dry_run
-    plan = survey_removal(cloud, deployment, delete_data=delete_data)
+    options = (compute_address.PEERING,) if delete_peering else ()
+    plan = survey_removal(cloud, deployment, delete_data=delete_data, options=options)
     console.show(plan, style)
     if dry_run:
         context.exit(console.exit_code(plan))

@@ -74,6 +74,7 @@ def target(cloud: Cloud, deployment: Deployment) -> Target:
     return Target(
         entry.names.url, auth.mode, cloud.endpoint, entry.username, entry.password, token,
         elsewhere=elsewhere, behind_iam=auth.asks_iam and auth.mode != "iam",
+        ingress=deployment.networking.ingress,
     )  # fmt: skip
 
 
@@ -84,6 +85,7 @@ def _provided(cloud: Cloud, deployment: Deployment, url: str) -> Target:
     return Target(
         url, auth.mode, cloud.endpoint, username, password, token,
         discovery_url=auth.oidc.discovery_url, client_id=auth.oidc.client_id,
+        ingress=deployment.networking.ingress,
     )  # fmt: skip
 
 

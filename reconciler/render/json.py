@@ -8,7 +8,7 @@ from typing import Any
 from reconciler.change import Action, Change, FieldChange
 from reconciler.model import Json, Origin, Pending
 from reconciler.plan import Plan, fingerprint, plain
-from reconciler.render.values import summary
+from reconciler.render.values import severity, summary
 
 FORMAT_VERSION = "1.2"
 ACTIONS = {
@@ -36,6 +36,7 @@ def document(plan: Plan) -> dict[str, Any]:
         "fingerprint": plan.fingerprint,
         "summary": summary(plan),
         "counts": {action.value: plan.count(action) for action in Action},
+        "severity": severity(any(change.grave for change in plan.changes)),
         "notes": list(plan.notes),
         "resource_changes": [_change(change) for change in plan.changes],
     }
@@ -61,6 +62,7 @@ def _change(change: Change) -> dict[str, Any]:
         "blocked": change.blocked or None,
         "origin": _origin(change.desired.origins.get("") if change.desired else None),
         "effects": list(change.effects),
+        "severity": severity(change.grave),
         "fingerprint": fingerprint(change),
     }
 
@@ -91,6 +93,7 @@ def _field(field: FieldChange) -> dict[str, Any]:
         "new": plain(field.new),
         "origin": _origin(field.origin),
         "effect": field.effect or None,
+        "severity": severity(field.grave),
     }
 
 

@@ -50,13 +50,17 @@ def _attention(plan: Plan) -> Iterator[str]:
     for change in plan.changes:
         if change.blocked:
             yield from _prose(f"- :no_entry: **refused**: {change.blocked}")
+        for field in change.fields:
+            if field.grave:
+                found = f"`{change.ref.address}` {field.field}: {shown(field.old)}"
+                yield from _prose(f"- :rotating_light: **high severity**, open to strangers: {found}")
     effects: dict[str, list[str]] = {}
     for change in plan.wanted:
         for effect in change.effects:
             effects.setdefault(effect, []).append(change.ref.address)
     for effect, addresses in effects.items():
         yield from _prose(f"- :warning: {effect} ({', '.join(f'`{address}`' for address in addresses)})")
-    if effects or any(change.blocked for change in plan.changes):
+    if effects or any(change.blocked or change.grave for change in plan.changes):
         yield ""
 
 

@@ -10,6 +10,8 @@ from reconciler.render.values import SIGNS, arrow, own_origin, shown, summary, w
 
 COLOURS = {Action.CREATE: "32", Action.UPDATE: "33", Action.REPLACE: "31", Action.DELETE: "31"}
 
+GRAVE = "!! HIGH severity: what was found opens this to strangers"
+
 
 def render(plan: Plan, closing: str = "", *, colour: bool = False) -> str:
     """The whole plan, with *closing* as its last line in place of the summary.
@@ -38,6 +40,8 @@ def _change(change: Change, *, colour: bool) -> Iterator[str]:
     fields, hidden = worth_showing(change)
     for field in fields:
         yield f"      {_field(change, field)}"
+        if field.grave:
+            yield f"      {_coloured(GRAVE, Action.REPLACE) if colour else GRAVE}"
     if hidden:
         yield f"      and {hidden} more, derived or by default (--format json shows them)"
     for sentence in (

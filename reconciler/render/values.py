@@ -24,6 +24,16 @@ def shown(value: Any) -> str:
     return json.dumps(value, separators=(", ", ": "), sort_keys=True)
 
 
+def severity(grave: bool) -> str | None:
+    """`high` where what was found opens the deployment to strangers, None of everything else."""
+    return "high" if grave else None
+
+
+def grave_fields(plan: Plan) -> int:
+    """How many differences are of high severity."""
+    return sum(field.grave for change in plan.changes for field in change.fields)
+
+
 def arrow(field: FieldChange) -> str:
     """`old -> new`; a grant, which is either there or not, in one word."""
     if field.new == "granted" or field.old == "granted":
@@ -67,7 +77,8 @@ def summary_of_drift(plan: Plan) -> str:
         *([f"{len(plan.wanted) - missing} changed ({fields} fields)"] if len(plan.wanted) > missing else []),
         *([f"{missing} missing"] if missing else []),
     ]
-    return f"Drift: {', '.join(parts)}, {plan.count(Action.KEEP)} as they should be. `apply` puts them back."
+    urgent = f" {grave_fields(plan)} of HIGH severity." if grave_fields(plan) else ""
+    return f"Drift: {', '.join(parts)}, {plan.count(Action.KEEP)} as they should be.{urgent} `apply` puts them back."
 
 
 def summary(plan: Plan) -> str:

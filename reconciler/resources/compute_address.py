@@ -20,6 +20,10 @@ from reconciler.spec.deployment import Deployment
 
 PEERING = "peering"
 """The option of `destroy` with which range and connection go."""
+STAYS = (
+    "left in place: the peering with Google's services uses it; other databases of the network may, too, and Google "
+    "refuses to let it go for days after the last one is gone; it costs nothing"
+)
 
 
 class Address:
@@ -46,7 +50,7 @@ class Address:
             body if networking.private and not networking.peering_range else None,
             fixed=frozenset({"addressType", "purpose", "network", "prefixLength"}),
             permanent=True,
-            stays_because="left in place: the peering uses it, and other databases may have addresses of it",
+            stays_because=STAYS,
             goes_with=PEERING,
             mark=mark_of(deployment),
             origins={

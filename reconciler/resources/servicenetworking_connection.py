@@ -24,10 +24,6 @@ PEERING = f"{SERVICE}/connections/servicenetworking-googleapis-com"
 LEFT_OVER = "Cannot modify allocated ranges in CreateConnection"
 """What is answered where somebody cut the peering and Google still keeps its ranges."""
 IN_USE = "still using this connection"
-STAYS = (
-    "left in place: other databases of the network may use it, and Google refuses to let it go for days after the last "
-    "one is gone; it costs nothing"
-)
 NOT_OURS = "left in place: its range was there before this deployment"
 TRIES = 3
 
@@ -49,7 +45,7 @@ class Connection:
             {"reservedPeeringRanges": networks.range_name(deployment)} if networking.private else None,
             needs=(compute_address.ref(deployment), *_network(deployment)),
             permanent=True,
-            stays_because=NOT_OURS if networking.peering_range else STAYS,
+            stays_because=NOT_OURS if networking.peering_range else compute_address.STAYS,
             goes_with="" if networking.peering_range else compute_address.PEERING,
             lane=f"peering:{networks.network(deployment)}",
             origins={

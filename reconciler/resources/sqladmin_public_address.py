@@ -14,7 +14,6 @@ from reconciler.gcp import operations, retries
 from reconciler.gcp.cloud import Cloud
 from reconciler.model import Desired, Observed, Ref
 from reconciler.resources import sqladmin_instance
-from reconciler.server import networks
 from reconciler.server.naming import Names
 from reconciler.spec.deployment import Deployment
 
@@ -96,5 +95,5 @@ def _effect(deployment: Deployment) -> str:
         )
     return (
         "gives the database a public address, which lets no network in; its private one stays for good, as Cloud SQL "
-        f"cannot take it away, and so does the peering of {networks.network(deployment)}"
+        "cannot take it away, and so does the peering that it needs"
     )

@@ -17,10 +17,13 @@ from reconciler.sandbox.world import Visit, World
 
 HTTP1_LIMIT: Final = 32 * 1024 * 1024
 OPEN: Final = "INGRESS_TRAFFIC_ALL"
+BALANCED: Final = "INGRESS_TRAFFIC_INTERNAL_LOAD_BALANCER"
 BREAKING_SECONDS: Final = 0.5
 ENDING_SECONDS: Final = 2.0
 """How long it may take to see that an instance which takes no connections has ended."""
 _PIECE: Final = 256 * 1024
+_OWN: Final = re.compile(r"localhost|[0-9.]+|\[.*\]|.*\.run\.app|.*\.localhost|[^.]*")
+"""Names of this machine, and of services themselves; any other name is that of a load balancer in front."""
 _TAG = re.compile(r"^(?:(?P<tag>[a-z0-9-]+)---)?(?P<rest>.+)$")
 
 
@@ -76,7 +79,7 @@ class _Request:
     revision: str
     visit: Visit
     host: str
-    """The service's own, which the container sees."""
+    """The service's own, or the load balancer's: the one that the container sees."""
 
 
 def answer(world: World, instances: Instances, service: Mapping[str, Any], visit: Visit) -> None:
@@ -92,7 +95,7 @@ def answer(world: World, instances: Instances, service: Mapping[str, Any], visit
 def _answer(
     world: World, instances: Instances, service: Mapping[str, Any], visit: Visit, revision: str | None
 ) -> None:
-    if service.get("ingress", OPEN) != OPEN or not service.get("urls"):
+    if not _let_in(service, visit) or not service.get("urls"):
         pages.send(visit, pages.not_found(visit.target))
         return
     entering = _entering(world, service, visit)
@@ -104,7 +107,9 @@ def _answer(
         return
     try:
         with instances.admitted(revision):
-            _pass_on(_Request(instances, revision, visit, real_host(service)), instances.target(revision))
+            _pass_on(
+                _Request(instances, revision, visit, _seen_host(service, visit)), instances.target(revision)
+            )
     except Crowded:
         instances.note(revision, "The request was aborted because there was no available instance.")
         pages.send(visit, pages.TOO_MANY)
@@ -216,6 +221,17 @@ def _refusal(world: World, service: Mapping[str, Any], visit: Visit) -> pages.Pa
     return None
 
 
+def _let_in(service: Mapping[str, Any], visit: Visit) -> bool:
+    """Whether the service's ingress takes requests from the internet, or from the load balancer that this came by."""
+    ingress = service.get("ingress", OPEN)
+    return ingress == OPEN or (ingress == BALANCED and _balanced(visit))
+
+
+def _balanced(visit: Visit) -> bool:
+    """Whether it comes under a domain of somebody's own, which a load balancer passes on as it is."""
+    return _OWN.fullmatch(visit.host) is None
+
+
 def _token(visit: Visit) -> str | None:
     """The bearer's token; X-Serverless-Authorization leaves Authorization to the container."""
     value = visit.header("X-Serverless-Authorization") or visit.header("Authorization")
@@ -228,6 +244,11 @@ def _token(visit: Visit) -> str | None:
 def real_host(service: Mapping[str, Any]) -> str:
     """The service's own host name, the deterministic one."""
     return service["urls"][0].removeprefix("https://")
+
+
+def _seen_host(service: Mapping[str, Any], visit: Visit) -> str:
+    """The host that the container sees."""
+    return (visit.header("Host") or visit.host) if _balanced(visit) else real_host(service)
 
 
 def choose_revision(service: Mapping[str, Any], host: str) -> str | None:
