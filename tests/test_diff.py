@@ -213,3 +213,40 @@ def test_what_is_kept_says_what_a_reader_should_know() -> None:
     """A database that failed looks as wanted, but for its state."""
     change = diff(want("a", {"x": 1}), replace(seen("a", {"x": 1}), note="its state is FAILED"))
     assert (change.action, change.reason) == (Action.KEEP, "its state is FAILED")
+
+
+def test_what_is_given_is_never_made_and_never_changed() -> None:
+    """Where it is missing, or not as it must be, the sentence stands in the way; once it is, nothing is to be done."""
+    given = want("network", {"addresses": 64}, floors=frozenset({"addresses"}), given="make one")
+    assert diff(given, None).blocked == "projects/p/things/network does not exist: make one"
+    small = diff(given, seen("network", {"addresses": 16}))
+    assert (small.action, "is not as it must be: make one" in small.blocked) == (Action.UPDATE, True)
+    assert diff(given, seen("network", {"addresses": 256})).action is Action.KEEP
+
+
+def test_what_is_given_stands_in_nobodys_way_while_it_cannot_be_told() -> None:
+    """Before its API is enabled: it is looked for when the plan is carried out."""
+    change = diff(want("network", {}, given="make one"), seen("network", {}, busy="not enabled yet"))
+    assert (change.action, change.blocked) == (Action.UPDATE, "")
+
+
+@pytest.mark.parametrize(("found", "grave"), [(["0.0.0.0/0"], True), (["10.0.0.0/8"], False), ([], False)])
+def test_what_lets_strangers_in_is_grave(found: list[str], grave: bool) -> None:
+    """Among the values of a list; the same field with other values is an ordinary difference."""
+    wanted = want("sql", {"networks": ["x"]}, grave={"networks": frozenset({"0.0.0.0/0"})})
+    change = diff(wanted, seen("sql", {"networks": found}))
+    assert (change.grave, change.fields[0].grave) == (grave, grave)
+
+
+def test_what_others_live_on_is_not_replaced() -> None:
+    """The sentence says what to do instead; of something broken nobody lives."""
+    wanted = want("connector", {"range": "b"}, fixed=frozenset({"range"}), stuck={"range": "go round"})
+    blocked = diff(wanted, seen("connector", {"range": "a"}))
+    assert (blocked.action, blocked.blocked.endswith("; go round")) == (Action.REPLACE, True)
+    assert diff(wanted, seen("connector", {})).blocked == ""
+
+
+def test_what_stays_says_why() -> None:
+    """With a sentence of its own where it has one."""
+    kept = diff(want("range", None, permanent=True, stays_because="left in place: x"), seen("range", {}))
+    assert (kept.action, kept.reason) == (Action.KEEP, "left in place: x")

@@ -73,3 +73,21 @@ def test_a_policy_is_emptied_of_our_grants() -> None:
 def test_what_is_part_of_something_goes_with_that() -> None:
     """A database is not deleted on its own when the deployment goes."""
     assert nothing([want("db", {"x": 1}, part_of=ref("sql"))]) == ()
+
+
+def test_what_is_given_stays_and_what_was_asked_for_goes() -> None:
+    """Destroying touches nothing that was there before, and lets go of a permanent thing only with its option."""
+    wanted = [want("network", {}, given="make one"), want("range", {}, permanent=True, goes_with="peering")]
+    (kept,) = nothing(wanted)
+    (gone,) = nothing(wanted, ("peering",))
+    assert (kept.body, kept.permanent) == (None, True)
+    assert (gone.body, gone.permanent) == (None, False)
+
+
+def test_everything_needs_what_is_given() -> None:
+    """A missing network is found before anything is made."""
+    deployment = load(Path(__file__).parents[1] / "specs" / "private.yaml")
+    first = serviceusage_services.ref(deployment.project)
+    wanted = expand(deployment, names_of(deployment, "1"), KINDS, first)
+    (network,) = [desired.ref for desired in wanted if desired.given]
+    assert [d.ref.address for d in wanted if d.ref not in (first, network) and network not in d.needs] == []

@@ -37,6 +37,8 @@ class Mlflow:
         self.hosts.add(request.headers["host"])
         if self.broken == "down":
             raise httpx.ConnectError("refused", request=request)
+        if self.broken == "inside":
+            return httpx.Response(404, text="<title>Error: Page not found</title>")
         if request.url.path == "/health":
             return httpx.Response(500 if self.broken == "sick" else 200, text="OK")
         if not self._let_in(request):
@@ -179,3 +181,16 @@ def test_no_secret_is_told(checks: Checks, broken: str) -> None:
         assert "s3cret-word" not in told
         assert "a-token-nobody-sees" not in told
         assert base64.b64encode(b"ada:s3cret-word").decode() not in told
+
+
+def test_an_internal_server_proves_only_that_it_is_closed(checks: Checks) -> None:
+    """From outside nothing more can be known, and that is said; from inside every check is made."""
+    internal = replace(BASIC, ingress="internal")
+    made, _ = checks(internal, "inside")
+    assert [(check.passed, check.name) for check in made] == [
+        (True, "turns the internet away, as ingress internal asks"),
+        (False, "lets a user in"),
+    ]
+    assert "in the project's networks" in made[-1].detail
+    assert all(check.passed for check in checks(internal)[0])
+    assert not checks(BASIC, "inside")[0][0].passed

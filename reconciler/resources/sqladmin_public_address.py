@@ -84,7 +84,11 @@ def _instance(ref: Ref) -> Ref:
 
 def _users(names: Names) -> tuple[Ref, ...]:
     """What has to have its way through the network first."""
-    return (Ref("run.service", names.service), Ref("run.job", names.job))
+    return (
+        Ref("run.service", names.service),
+        Ref("run.job", names.job),
+        Ref("run.job", names.retention_job),
+    )
 
 
 def _effect(deployment: Deployment) -> str:

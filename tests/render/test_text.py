@@ -88,3 +88,12 @@ def test_values_are_shown_as_readers_know_them(old: object, new: object, shown: 
     """Unset is words, booleans are the spec's, structure is JSON."""
     rendered = text.render(planned([want("a", {"x": new})], seen("a", {"x": old})))  # pyright: ignore[reportArgumentType] -- any JSON
     assert f"      x: {shown}\n" in rendered
+
+
+def test_an_open_door_is_shouted() -> None:
+    """A difference of high severity has a line of its own, whatever else stands around it."""
+    wanted = want("sql", {"networks": [], "tier": "x"}, grave={"networks": frozenset({"0.0.0.0/0"})})
+    printed = text.render(planned([wanted], seen("sql", {"networks": ["0.0.0.0/0"], "tier": "y"})))
+    assert printed.count("!! HIGH severity") == 1
+    calm = text.render(planned([wanted], seen("sql", {"networks": ["10.0.0.0/8"], "tier": "x"})))
+    assert "HIGH" not in calm

@@ -65,3 +65,12 @@ def test_what_is_off_costs_nothing(deployed: Deployed) -> None:
 def test_price_groups_are_of_regions_that_exist() -> None:
     """A region that is misspelt there would silently be cheap."""
     assert TIER_2_REGIONS < REGIONS
+
+
+@pytest.mark.parametrize(("machine", "price"), [("e2-micro", 12.23), ("e2-standard-4", 195.67)])
+def test_the_connectors_machines_always_run(deployed: Deployed, machine: str, price: float) -> None:
+    """As many as there are at least; with direct egress there are none."""
+    private = f"database_ip: private, connector: {{machine_type: {machine}}}"
+    assert item(deployed(f"networking: {{{private}, egress: connector}}\n"), "VPC connector") == price
+    direct = monthly_estimate(deployed(f"networking: {{{private}}}\n"))
+    assert [name for name, _ in direct if name.startswith("VPC connector")] == []

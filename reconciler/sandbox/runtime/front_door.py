@@ -229,7 +229,8 @@ def _let_in(service: Mapping[str, Any], visit: Visit) -> bool:
 
 def _balanced(visit: Visit) -> bool:
     """Whether it comes under a domain of somebody's own, which a load balancer passes on as it is."""
-    return _OWN.fullmatch(visit.host) is None
+    asked = (visit.header("Host") or visit.host).lower()
+    return _OWN.fullmatch(re.sub(r":\d+$", "", asked)) is None
 
 
 def _token(visit: Visit) -> str | None:
