@@ -18,6 +18,7 @@ NAME: Final = "mlflow-walk"
 WATCHED: Final = """
 monitoring: {enabled: true, emails: [ada@acme.example, bob@acme.example]}
 budget: {billing_account: 012345-6789AB-CDEF01, amount: 100}
+networking: {database_ip: private, egress: connector, connector: {max_instances: 3}}
 """
 """What the first spec says beside the quickstart: what is found by its label or its name is part of the walk."""
 CHANGED: Final = """
@@ -30,13 +31,16 @@ lifecycle: {delete_noncurrent_after_days: 9, retention: {delete_runs_after_days:
 ELSEWHERE: Final[Mapping[str, str]] = {
     "cloudkms.v1 projects.locations.keyRings.cryptoKeys.getIamPolicy": "only where the spec names a key",
     "cloudkms.v1 projects.locations.keyRings.cryptoKeys.setIamPolicy": "only where the spec names a key",
+    "cloudresourcemanager.v1 projects.get": "only where a network or a key is another project's",
     "cloudscheduler.v1 projects.locations.jobs.patch": "only where the schedule of retention changes",
     "cloudscheduler.v1 projects.locations.jobs.resume": "only where somebody has paused the schedule of retention",
+    "compute.v1 subnetworks.get": "only where instances or a connector take addresses of a subnet",
     "iam.v1 projects.serviceAccounts.enable": "only where somebody has disabled the account",
     "iam.v1 projects.serviceAccounts.patch": "only where the account was there before, with another display name",
     "iam.v1 projects.serviceAccounts.testIamPermissions": "only for a caller who lacks a permission on the project",
     "secretmanager.v1 projects.secrets.testIamPermissions": "only for a caller who lacks a permission on the project",
     "secretmanager.v1 projects.secrets.versions.enable": "only where somebody has disabled the version",
+    "servicenetworking.v1 services.connections.patch": "only where the network is connected already",
     "serviceusage.v1beta1 services.generateServiceIdentity": "only where the database lies under a key",
     "sqladmin.v1 backupRuns.insert": "only before a newer MLflow migrates a database that holds data",
     "sqladmin.v1 users.update": "only where the user was there before, with another password",
@@ -71,13 +75,18 @@ def walk(folder: Path) -> Walk:
         _run(bench, "apply", "--sandbox", "--yes", str(spec))
         spec.write_text(changed(first), encoding="utf-8")
         _run(bench, "apply", "--sandbox", "--yes", str(spec))
-        _run(bench, "destroy", "--sandbox", "--delete-data", "--confirm", NAME, str(spec))
+        _run(bench, "destroy", "--sandbox", "--delete-data", "--delete-peering", "--confirm", NAME, str(spec))
         return Walk(_logged(bench))
 
 
 def changed(spec: str) -> str:
     """A spec that differs in something of every kind that can be updated."""
-    other = {"memory: 512Mi": "memory: 1Gi", "emails: [ada@": "emails: [eve@", "amount: 100": "amount: 200"}
+    other = {
+        "memory: 512Mi": "memory: 1Gi",
+        "emails: [ada@": "emails: [eve@",
+        "amount: 100": "amount: 200",
+        "max_instances: 3": "max_instances: 4",
+    }
     for before, after in other.items():
         spec = spec.replace(before, after)
     return spec + CHANGED

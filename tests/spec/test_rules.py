@@ -108,7 +108,7 @@ PROBLEMS = [
     (
         "networking: {database_ip: private, egress: connector, connector: {min_instances: 3}}\n",
         5,
-        76,
+        82,
         "networking.connector.min_instances",
         "3 is not less than max_instances (3)",
         "max_instances: 4",
