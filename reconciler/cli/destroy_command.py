@@ -41,17 +41,12 @@ def command(
     from reconciler.cli import console, session
     from reconciler.cli.carry_out import carry_out
     from reconciler.pipeline import survey_removal
-    from reconciler.resources import compute_address
     from reconciler.spec.load import load
 
-    if delete_peering and not delete_data:
-        raise click.UsageError(
-            "--delete-peering goes with --delete-data: the database that stays uses the peering"
-        )
+    options = _besides(delete_data=delete_data, delete_peering=delete_peering)
     deployment = load(spec)
     cloud = session.connect(deployment, sandbox=sandbox)
     cloud.changing = not dry_run
-    options = (compute_address.PEERING,) if delete_peering else ()
     plan = survey_removal(cloud, deployment, delete_data=delete_data, options=options)
     console.show(plan, style)
     if dry_run:
@@ -66,6 +61,17 @@ def command(
     carry_out(cloud, plan, checked=not unchecked)
     left = [change.ref.address for change in plan.changes if change.reason.startswith("left in place")]
     click.echo(f"Left in place: {', '.join(left) or 'nothing'}.", err=style != "text")
+
+
+def _besides(*, delete_data: bool, delete_peering: bool) -> tuple[str, ...]:
+    """What else goes that would be left to others."""
+    from reconciler.resources import compute_address
+
+    if delete_peering and not delete_data:
+        raise click.UsageError(
+            "--delete-peering goes with --delete-data: the database that stays uses the peering"
+        )
+    return (compute_address.PEERING,) if delete_peering else ()
 
 
 def _name_typed(name: str, confirm: str | None) -> None:
