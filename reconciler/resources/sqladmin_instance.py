@@ -15,14 +15,13 @@ from reconciler.gcp import operations, retries
 from reconciler.gcp import sql_settings as sql
 from reconciler.gcp.cloud import Cloud
 from reconciler.model import Body, Desired, Observed, Origin, Pending, Ref
-from reconciler.resources import servicenetworking_connection
+from reconciler.resources import cloudkms_key_iam, servicenetworking_connection
 from reconciler.server import flags, networks
 from reconciler.server.naming import Names, labels_of, mark_of
 from reconciler.spec.deployment import DenyPeriod, Deployment
 
 DAYS = ("any", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 """Cloud SQL counts Monday as 1; 0 is any day."""
-
 CHANGING = frozenset({"PENDING_CREATE", "MAINTENANCE", "ONLINE_MAINTENANCE", "REPAIRING", "PENDING_DELETE"})
 
 
@@ -36,10 +35,11 @@ class Instance:
     def desired(self, deployment: Deployment, names: Names) -> Iterable[Desired]:
         """The instance with every setting that the spec has an opinion on; always its edition, whose default varies."""
         body = _wanted(deployment)
+        keys = tuple(cloudkms_key_iam.ref(key) for key in (deployment.database.kms_key,) if key)
         yield Desired(
             ref(names),
             body,
-            needs=(servicenetworking_connection.ref(deployment),),
+            needs=(servicenetworking_connection.ref(deployment), *keys),
             grave={sql.NETWORKS: networks.EVERYBODY},
             fixed=frozenset({"region", "state", sql.KEY}),
             complete=(f"{sql.FLAGS}.",),

@@ -236,6 +236,34 @@ def test_a_major_upgrade_keeps_the_data_and_is_alone(walk: Walk) -> None:
     assert "databaseVersion cannot go down" in refused.err
 
 
+def test_a_key_of_ones_own_is_opened_first_and_never_changed(walk: Walk, tmp_path: Path) -> None:
+    """The agent of Cloud SQL is made and may use the key before the instance is; another key is refused."""
+    _google(walk, "serviceusage", f"/v1/projects/{PROJECT}/services/cloudkms.googleapis.com:enable", {})
+    place = f"/v1/projects/{PROJECT}/locations/{REGION}/keyRings"
+    _google(walk, "cloudkms", f"{place}?keyRingId=walk", {})
+    for key in ("first", "second"):
+        _google(
+            walk, "cloudkms", f"{place}/walk/cryptoKeys?cryptoKeyId={key}", {"purpose": "ENCRYPT_DECRYPT"}
+        )
+    spec = tmp_path / "keyed.yaml"
+    key = f"projects/{PROJECT}/locations/{REGION}/keyRings/walk/cryptoKeys/first"
+    spec.write_text(SPEC.replace(NAME, "mlflow-keyed") + PLAIN + f"  kms_key: {key}\n")
+    _done(walk.bench.run("apply", "--sandbox", "--yes", str(spec), timeout=600))
+    shown = walk.asked("GET", "instances/mlflow-keyed").json()
+    assert shown["diskEncryptionConfiguration"]["kmsKeyName"] == key
+    assert "No changes." in walk.bench.run("plan", "--sandbox", str(spec)).out
+    spec.write_text(spec.read_text().replace("/first", "/second"))
+    refused = walk.bench.run("apply", "--sandbox", "--yes", str(spec))
+    assert refused.code == 5
+    assert "cannot change on a live resource" in refused.err
+
+
+def _google(walk: Walk, api: str, path: str, body: Mapping[str, Any]) -> None:
+    url, headers = f"{walk.bench.endpoint}{path}", {"Host": f"{api}.googleapis.com"}
+    made = httpx.post(url, json=body, headers=headers, timeout=60)
+    assert made.status_code == 200, made.text
+
+
 def test_destroyed_with_its_data_it_leaves_a_last_backup(walk: Walk) -> None:
     """The plan says so; the backup is listed; and what the client logged is in it."""
     walk.applied(PLAIN + "  version: 17\n  final_backup_days: 14\n")
