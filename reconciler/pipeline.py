@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from reconciler import errors
 from reconciler.expand import expand, let_go, nothing
+from reconciler.gcp import retries
 from reconciler.gcp.cloud import Cloud
 from reconciler.kind import Owner
 from reconciler.model import Desired, Observed, Ref
@@ -99,7 +100,9 @@ def _look(
 
 
 def _strays(owner: Owner, cloud: Cloud, deployment: Deployment, names: Names) -> tuple[Desired, ...]:
-    return tuple(owner.strays(cloud, deployment, names))
+    return retries.persist(
+        retries.JUST_ENABLED, lambda: tuple(owner.strays(cloud, deployment, names)), cloud.pause
+    )
 
 
 def _cost(deployment: Deployment) -> str:
