@@ -250,3 +250,19 @@ def test_what_stays_says_why() -> None:
     """With a sentence of its own where it has one."""
     kept = diff(want("range", None, permanent=True, stays_because="left in place: x"), seen("range", {}))
     assert (kept.action, kept.reason) == (Action.KEEP, "left in place: x")
+
+
+def test_grants_of_others_are_named_and_left() -> None:
+    """A reader hears who has the role beyond the spec; what is not watched is not told."""
+    found = seen("gate", {"role ada": "granted", "role eve": "granted", "else eve": "granted"})
+    change = diff(want("gate", {"role ada": "granted"}, empties=True, watched=("role ",)), found)
+    assert (change.action, change.fields) == (Action.KEEP, ())
+    assert change.reason == "granted by others, and left to them: role eve"
+
+
+def test_grants_of_others_go_where_nobody_else_may() -> None:
+    """Shown as they are: a member is no secret."""
+    found = seen("gate", {"role ada": "granted", "role eve": "granted"})
+    wanted = want("gate", {"role ada": "granted"}, empties=True, complete=("role ",), plain=("role ",))
+    (field,) = diff(wanted, found).fields
+    assert (field.field, field.old, field.new) == ("role eve", "granted", None)

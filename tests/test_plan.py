@@ -190,3 +190,17 @@ def test_a_grant_is_made_before_and_revoked_after_what_needs_it() -> None:
         "policy": {"service"},
         "service": set(),
     }
+
+
+def test_a_policy_that_lets_everybody_in_waits_for_its_service() -> None:
+    """Even where it takes somebody's role away in the same write: the login must stand first."""
+    service = want("service", {"login": "on"})
+    gate = want(
+        "gate", {"everybody": "granted", "agent": None}, "service", empties=True, part_of=ref("service"),
+        opens=frozenset({"everybody"}),
+    )  # fmt: skip
+    before = (seen("service", {"login": "off"}), seen("gate", {"agent": "granted"}))
+    assert [change.ref.short for change in planned([gate, service], *before).wanted] == ["service", "gate"]
+    closing = want("gate", {"everybody": None}, "service", empties=True, part_of=ref("service"))
+    before = (seen("service", {"login": "off"}), seen("gate", {"everybody": "granted"}))
+    assert [change.ref.short for change in planned([closing, service], *before).wanted] == ["gate", "service"]

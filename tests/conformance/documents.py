@@ -62,8 +62,7 @@ def rewrite() -> None:
 def method_of(call: Call) -> Described:
     """The document's description of a call; raises KeyError where it has none."""
     for method in load(call.api, call.version, (call.method_id.partition(".")[0],)).methods:
-        # Identity-Aware Proxy's document has a collection called like its version, which ids leave out.
-        if call.method_id in (method.method_id, f"{call.version}.{method.method_id}"):
+        if method.method_id == call.method_id:
             return method
     raise KeyError(f"{call} is in no document")
 

@@ -177,7 +177,10 @@ def _below(resource: _Resource, name: str) -> _Resource | None:
 
 def _method(resource: _Resource, name: str) -> Call | None:
     method = f"{resource.path}.{name}".lstrip(".")
-    return Call(resource.api, resource.version, method) if method in _tree(resource)[1] else None
+    if method not in _tree(resource)[1]:
+        return None
+    # Identity-Aware Proxy's document has a collection called like its version, which ids leave out.
+    return Call(resource.api, resource.version, method.removeprefix(f"{resource.version}."))
 
 
 def _tree(resource: _Resource) -> tuple[frozenset[str], frozenset[str]]:
