@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Generator
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.scenarios.command import ROOT, Bench, sandbox
+from tests.environments import mlflow_pythons
+from tests.scenarios.command import ROOT, Bench, plain_env, sandbox
 
 SPEC = (
     (ROOT / "specs" / "quickstart.yaml").read_text().replace("name: mlflow-quickstart", "name: mlflow-doors")
@@ -72,6 +74,55 @@ def test_from_iam_to_basic_is_one_plan_that_says_who_gets_in(bench: Bench, tmp_p
     assert applied.code == 0, applied.said
     assert httpx.post(_local_url(bench) + SEARCH, json={"max_results": 1}).status_code == 401
     assert bench.run("verify", "--sandbox", spec).code == 0
+
+
+BEHIND = "auth: {mode: basic, behind_iam: true, invokers: ['user:operator@sandbox.example']%s}"
+LOGS_A_RUN = """
+import mlflow
+with mlflow.start_run() as run:
+    mlflow.log_metric("loss", 0.5)
+    mlflow.log_text("content", "a.txt")
+assert mlflow.artifacts.load_text(run.info.artifact_uri + "/a.txt") == "content"
+"""
+
+
+def test_iam_before_the_password_closes_first_and_takes_both(bench: Bench, tmp_path: Path) -> None:
+    """A token without the login and a login without the token are refused; the README's snippet brings both."""
+    spec = _with_auth(tmp_path, "behind", BEHIND % "")
+    planned = bench.run("plan", "--sandbox", spec).out
+    assert "only invokers reach the server" in planned
+    applied = bench.run("apply", "--sandbox", "--yes", spec)
+    assert applied.code == 0, applied.said
+    proved = bench.run("verify", "--sandbox", spec)
+    assert proved.code == 0, proved.said
+    assert "ok   refuses a token without the login" in proved.out
+    lines = bench.run("login", "--sandbox", spec).out.splitlines()
+    printed = dict(line.removeprefix("export ").split("=", 1) for line in lines if line.startswith("export "))
+    snippet = (ROOT / "README.md").read_text().split("```python\nimport os\n", 1)[1].split("```", 1)[0]
+    ended = subprocess.run(
+        [mlflow_pythons()[0], "-c", f"import os\n{snippet}{LOGS_A_RUN}"],
+        env={**plain_env(), **printed, "HOME": str(tmp_path)}, cwd=tmp_path, capture_output=True, text=True,
+        timeout=180, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr[-3000:]
+
+
+def test_who_has_the_role_beyond_the_spec_is_named_and_loses_it_when_asked(
+    bench: Bench, tmp_path: Path
+) -> None:
+    """Additive by default, with a word; exclusive takes it away, and nothing is left to do."""
+    more = (BEHIND % "").replace("example']", "example', 'user:eve@sandbox.example']")
+    assert bench.run("apply", "--sandbox", "--yes", _with_auth(tmp_path, "eve", more)).code == 0
+    kept = bench.run("plan", "--sandbox", _with_auth(tmp_path, "kept", BEHIND % ""))
+    assert (kept.code, "left to them: roles/run.invoker user:eve@sandbox.example" in kept.out) == (0, True)
+    spec = _with_auth(tmp_path, "exclusive", BEHIND % ", exclusive: true")
+    taken = bench.run("apply", "--sandbox", "--yes", spec)
+    assert (taken.code, "roles/run.invoker user:eve@sandbox.example: taken away" in taken.out) == (0, True)
+    assert "No changes." in bench.run("apply", "--sandbox", "--yes", spec).out
+    assert (
+        bench.run("apply", "--sandbox", "--yes", _with_auth(tmp_path, "basic", "auth: {mode: basic}")).code
+        == 0
+    )
 
 
 def test_from_basic_to_none_opens_the_server(bench: Bench, tmp_path: Path) -> None:

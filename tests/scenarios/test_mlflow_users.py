@@ -70,7 +70,8 @@ def admin(bench: Bench, path: str) -> dict[str, str]:
     """What `login` prints."""
     shown = bench.run("login", "--sandbox", path)
     assert shown.code == 0, shown.said
-    return dict(shlex.split(line)[1].split("=", 1) for line in shown.out.splitlines())
+    exported = [line for line in shown.out.splitlines() if line.startswith("export ")]
+    return dict(shlex.split(line)[1].split("=", 1) for line in exported)
 
 
 def client(bench: Bench, login: tuple[str, str] | None) -> httpx.Client:
@@ -258,3 +259,14 @@ def test_another_administrator_leaves_the_first(bench: Bench) -> None:
     for name in ("chief", "admin"):
         with client(bench, (name, "a new password of 2026")) as there:
             assert there.get(f"{API}/users/list").status_code == 200
+
+
+def test_users_log_in_behind_iam(bench: Bench) -> None:
+    """Only invokers reach MLflow's login: a right password is not enough without Google's token."""
+    invoker = "invokers: ['user:operator@sandbox.example']"
+    path = apply(bench, f"auth: {{mode: mlflow, behind_iam: true, {invoker}}}")
+    with as_admin(bench, path) as there:
+        assert there.post(f"{API}/experiments/search", json={"max_results": 1}).status_code in {401, 403}
+    proved = bench.run("verify", "--sandbox", path)
+    assert proved.code == 0, proved.said
+    assert "refuses a token without the login" in proved.out
