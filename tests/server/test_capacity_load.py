@@ -30,6 +30,9 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory and proc
 TIER, CONNECTIONS, CLIENTS, REQUESTS = "db-f1-micro", 25, 80, 4
 ROLE = DATABASE = "mlflow"
 COUNT = "select count(*) from pg_stat_activity where usename = 'mlflow'"
+READ = "runs, registered_models, model_versions"
+HELD_SECONDS = 3
+"""How long requests wait; far less than the 30 s after which SQLAlchemy gives up."""
 MIB = 1024 * 1024
 QUIET = 40
 """Looks, ten a second, after which what has not grown has stopped to grow."""
@@ -100,6 +103,38 @@ class Bench:
             process.wait()
             reader.join()
 
+    @contextmanager
+    def slow(self) -> Generator[None]:
+        """Let nobody read runs or models for a while, so that every pool fills up, however fast the machine is.
+
+        The requests wait in PostgreSQL, each with its connection.
+        """
+        psql = [
+            str(self.postgres.programs / "psql"),
+            "-XAtq",
+            "-h",
+            str(self.postgres.folder),
+            "-U",
+            "postgres",
+        ]
+        process = subprocess.Popen(
+            [*psql, DATABASE], env={"PGPASSWORD": machine.DATABASE_PASSWORD, "PATH": os.defpath},
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(f"begin; lock table {READ}; select 'held';\n")
+        process.stdin.flush()
+        assert process.stdout.readline().strip() == "held"
+        release = threading.Timer(HELD_SECONDS, process.stdin.close)  # psql ends, and its transaction with it
+        release.start()
+        try:
+            yield
+        finally:
+            release.cancel()
+            process.kill()
+            process.wait()
+
     def migrate(self) -> int:
         """Run the migration job, and say how it ended."""
         variables = {"PATH": self.path, **self.postgres.variables(DATABASE), "MLFLOW_DB_USER": ROLE}
@@ -159,9 +194,10 @@ def test_what_is_called_safe_holds_under_80_clients_and_a_migration(
     assert list(rules_capacity.connections_fit(deployment)) == []
     with bench.servers(shape) as servers, bench.watched() as counts, ThreadPoolExecutor(1) as beside:
         idle = [_memory(server) for server in servers]
-        migration = beside.submit(bench.migrate)
-        ended = _load(servers)
-        assert migration.result() == 0
+        with bench.slow():
+            migration = beside.submit(bench.migrate)
+            ended = _load(servers)
+            assert migration.result() == 0
         loaded = [_memory(server) for server in servers]
     computed = capacity.idle_memory(deployment.server.workers, job_runner=False)
     assert max(idle) <= computed <= 1.5 * min(idle)
@@ -177,10 +213,10 @@ def test_what_is_refused_fails(bench: Bench, deployed: Deployed, shape: tuple[in
     """One connection more in each pool than the rules let pass is already too many."""
     (refused,) = rules_capacity.connections_fit(_deployment(deployed, shape))
     assert "connections" in refused.message
-    with bench.servers(shape) as servers:
+    with bench.servers(shape) as servers, bench.slow():
         ended = _load(servers)
-    assert ended[503] > 0
-    assert set(ended) == {200, 503}
+    assert ended[503] > 0  # too many clients already; some requests have no better word for it than 500
+    assert set(ended) <= {200, 500, 503}
 
 
 def test_four_workers_take_what_is_computed(bench: Bench) -> None:
