@@ -6,7 +6,7 @@ everything else at once. Of an API that is not enabled nothing can exist, so not
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -29,9 +29,13 @@ class Project:
 
 
 def observe(
-    cloud: Cloud, refs: Iterable[Ref], kinds: Mapping[str, Kind], project: Project
-) -> dict[Ref, Observed]:
-    """What is there of *refs*; what does not exist is left out. Raises the first failure once every read has ended."""
+    cloud: Cloud, refs: Iterable[Ref], kinds: Mapping[str, Kind], project: Project,
+    unwanted: Collection[Ref] = (),
+) -> dict[Ref, Observed]:  # fmt: skip
+    """What is there of *refs*; what does not exist is left out. Raises the first failure once every read has ended.
+
+    Of what is *unwanted* we may lack the permission to look: whoever never used an option needs none of its roles.
+    """
     asked = [ref for ref in refs if _may_exist(kinds[ref.kind], project)]
 
     def read(ref: Ref) -> Observed | errors.ReconcileError | None:
@@ -45,7 +49,12 @@ def observe(
         raise
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-    failures = [answer for answer in answers if isinstance(answer, errors.ReconcileError)]
+    failures = [
+        answer
+        for ref, answer in zip(asked, answers, strict=True)
+        if isinstance(answer, errors.ReconcileError)
+        and not (ref in unwanted and isinstance(answer, errors.PermissionMissing))
+    ]
     if failures:
         raise _together(cloud, failures)
     return {answer.ref: answer for answer in answers if isinstance(answer, Observed)}

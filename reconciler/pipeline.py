@@ -88,7 +88,12 @@ def _look(
     pool = ThreadPoolExecutor(len(OWNERS), thread_name_prefix="read")
     try:
         found = [pool.submit(_strays, owner, cloud, deployment, names) for owner in owners]
-        observed = observe(cloud, _looked_for(wanted, project), BY_NAME, project)
+        unwanted = frozenset(
+            d.ref
+            for d in wanted
+            if not d.wanted and BY_NAME[d.ref.kind].api in serviceusage_services.OPTIONAL
+        )
+        observed = observe(cloud, _looked_for(wanted, project), BY_NAME, project, unwanted)
         strays = tuple(stray for future in found for stray in future.result())
     except KeyboardInterrupt:
         cloud.stopped.set()  # ends every wait before a further attempt

@@ -83,7 +83,9 @@ class World:
         """The plan that makes it so."""
         return self._plan(deployment, self.wanted)
 
-    def survey_removal(self, _cloud: Cloud, deployment: Deployment, *, delete_data: bool) -> Plan:
+    def survey_removal(
+        self, _cloud: Cloud, deployment: Deployment, *, delete_data: bool, **_options: object
+    ) -> Plan:
         """The plan that takes it away."""
         return self._plan(deployment, nothing(self.wanted), delete_data=delete_data)
 

@@ -18,12 +18,7 @@ from tests.scenarios.command import ROOT, Bench
 
 SPEC = ROOT / "specs" / "quickstart.yaml"
 KIND_NAMES = sorted(
-    {
-        d.ref.kind
-        for kind in KINDS
-        for d in kind.desired(load(SPEC), names_of(load(SPEC), "1"))
-        if d.body is not None
-    }
+    {d.ref.kind for kind in KINDS for d in kind.desired(load(SPEC), names_of(load(SPEC), "1")) if d.wanted}
 )
 OPERATOR = "user:operator@sandbox.example"
 

@@ -22,12 +22,7 @@ from tests.scenarios.command import ROOT, Bench
 
 SPEC = ROOT / "specs" / "quickstart.yaml"
 KIND_NAMES = sorted(
-    {
-        d.ref.kind
-        for kind in KINDS
-        for d in kind.desired(load(SPEC), names_of(load(SPEC), "1"))
-        if d.body is not None
-    }
+    {d.ref.kind for kind in KINDS for d in kind.desired(load(SPEC), names_of(load(SPEC), "1")) if d.wanted}
 )
 """Those that a plain deployment wants something of; the others' own scenarios hold them to the same."""
 

@@ -35,7 +35,7 @@ roles/cloudkms.viewer partly
   resourcemanager.projects.get
 
 roles/cloudsql.admin listed
-  cloudsql.backupRuns.{create,delete,export,get,list}
+  cloudsql.backupRuns.{create,delete,export,get,list,update}
   cloudsql.databases.{create,delete,get,list,update}
   cloudsql.instances.{addServerCa,addServerCertificate,clone,connect,create,delete,demoteMaster,executeSql,export}
   cloudsql.instances.{failover,get,getDiskShrinkConfig,import,list,listServerCas,login,migrate,performDiskShrink}
