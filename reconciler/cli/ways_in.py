@@ -20,7 +20,7 @@ PYTHON: Final = {
     "mlflow": "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD",
     "iam": "MLFLOW_TRACKING_TOKEN: an ID token of an invoker for the address, good for an hour",
     "iap": "MLFLOW_TRACKING_TOKEN: a JWT that a service account among the accessors has signed, good for an hour",
-    "oidc": "MLFLOW_TRACKING_TOKEN: an access token of the server's own, from its page",
+    "oidc": "MLFLOW_TRACKING_USERNAME, and an access token from the server's page as MLFLOW_TRACKING_PASSWORD",
 }
 BEHIND: Final = "and an invoker's ID token in the header X-Serverless-Authorization, see README, Logging in"
 

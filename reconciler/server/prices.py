@@ -42,7 +42,7 @@ SECRET_VERSION_MONTH = 0.06  # (catalogue, 2026)
 SCHEDULE_MONTH = 0.10  # one job of Cloud Scheduler; three of a billing account are free (price page)
 IMAGE_GB_MONTH = 0.10  # (catalogue, 2026)
 CONNECTOR_HOUR = {"f1-micro": 0.0076, "e2-micro": 0.0083764275, "e2-standard-4": 0.13402284}
-"""Machines of a VPC connector, which always run: e2 (catalogue, 2026-07), f1 unverified."""
+"""Machines of a VPC connector, which always run: e2-micro (catalogue, 2026-07), the others unverified."""
 IMAGE_GB = 0.4  # compressed size of one built image, measured
 
 TIER_2_REGIONS = frozenset(

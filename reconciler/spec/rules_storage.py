@@ -83,7 +83,8 @@ def life_of_a_foreign_bucket(deployment: Deployment) -> Iterator[Problem]:
     if not deployment.artifacts.existing:
         return
     for key in deployment.origins:
-        if key.startswith("lifecycle.") and not key.startswith("lifecycle.retention"):
+        section, _, rest = key.partition(".")
+        if section == "lifecycle" and rest and "." not in rest and rest != "retention":
             message = "is not done to an existing bucket, which is somebody else's"
             ways = ("remove it", "artifacts.existing: false, if the bucket is yours")
             yield Problem((key, "artifacts.existing"), message, ways)
