@@ -57,11 +57,13 @@ class _HangingCloud(BaseHTTPRequestHandler):
     """Answers what the first round asks, and nothing after it."""
 
     reached = threading.Event()
+    answered = threading.Event()
     over = threading.Event()
 
     def do_GET(self) -> None:
         """The APIs are enabled; everything else hangs."""
         if "services:batchGet" not in self.path:
+            self.answered.wait(30)  # until then the program may still be loading Google's libraries
             self.reached.set()
             self.over.wait(30)
             return
@@ -74,6 +76,7 @@ class _HangingCloud(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+        self.answered.set()
 
     def log_request(self, code: Any = "-", size: Any = "-") -> None:
         """Say nothing."""

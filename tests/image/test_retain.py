@@ -52,7 +52,7 @@ class Place:
             **settings,
         }
         ended = subprocess.run(
-            [ENTRYPOINT, "retain"], env=given, capture_output=True, text=True, timeout=120, check=False
+            [ENTRYPOINT, "retain"], env=given, capture_output=True, text=True, timeout=300, check=False
         )
         return ended.returncode, ended.stderr
 

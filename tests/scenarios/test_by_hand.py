@@ -189,4 +189,4 @@ def test_a_plan_says_what_it_would_take_over(hand: Hand, tmp_path: Path) -> None
     assert "exists already and does not carry our label: this takes it over" in planned.out
     assert "env.DB_URI: (somebody else's, not shown: it may be a secret) -> (not set)" in planned.out
     assert "user-pw" not in planned.said
-    assert "18 to create, 3 to update, 0 to delete, 2 unchanged" in planned.out
+    assert "19 to create, 3 to update, 0 to delete" in planned.out

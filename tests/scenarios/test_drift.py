@@ -98,7 +98,7 @@ FOREIGN = (
         "--member=user:colleague@example.com",
         "--role=roles/viewer",
     ),
-    ("sql", "instances", "patch", NAME, "--insights-config-query-insights-enabled"),
+    ("sql", "instances", "patch", NAME, "--connector-enforcement=REQUIRED"),
 )
 
 
@@ -154,7 +154,7 @@ def test_what_is_not_ours_is_no_drift_and_survives(clean: Bench) -> None:
     instance = json.loads(
         clean.gcloud("sql", "instances", "describe", NAME, "--format=json", project=PROJECT).out
     )
-    assert instance["settings"]["insightsConfig"]["queryInsightsEnabled"] is True
+    assert instance["settings"]["connectorEnforcement"] == "REQUIRED"
 
 
 def test_drift_of_a_folder_reports_every_spec(clean: Bench) -> None:

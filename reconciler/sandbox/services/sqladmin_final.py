@@ -48,6 +48,8 @@ def asked(world: World, request: Request, resource: Mapping[str, Any]) -> dict[s
         end = datetime.fromisoformat(str(until))
     if not timedelta(0) < end - world.clock() <= timedelta(days=_LONGEST):
         raise _invalid(f"A final backup is kept for 1 to {_LONGEST} days.")
+    if resource.get("state") == "FAILED":
+        return {}  # it was never made, and has nothing to keep
     if not should_run(resource):
         raise _invalid("A final backup needs an instance that is running.")
     return {
