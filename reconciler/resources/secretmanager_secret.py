@@ -96,11 +96,21 @@ def ref(secret: str) -> Ref:
 def read(cloud: Cloud, name: str) -> dict[str, Any] | None:
     """The secret's description as the API's JSON; None where it does not exist.
 
-    All secrets of a deployment are read in one request, however many kinds ask for however many of them.
+    All secrets of a deployment are read in one request, however many kinds ask for however many of them; one whose
+    name is not made as ours are is read by itself.
     """
     short = name.rsplit("/", 1)[-1]
-    deployment = next(short.removesuffix(end) for end in SECRET_SUFFIXES if short.endswith(end))
-    return _all_of(cloud, deployment).get(short)
+    deployment = next((short.removesuffix(end) for end in SECRET_SUFFIXES if short.endswith(end)), None)
+    return _one(cloud, name) if deployment is None else _all_of(cloud, deployment).get(short)
+
+
+def _one(cloud: Cloud, name: str) -> dict[str, Any] | None:
+    request = {"name": name}
+    found = cloud.found(
+        f"reading secret {name.rsplit('/', 1)[-1]}",
+        lambda: cloud.secrets.get_secret(request=request, retry=None, timeout=TIMEOUT),
+    )
+    return None if found is None else as_json(found)
 
 
 def look_ahead(cloud: Cloud, deployment: str) -> None:

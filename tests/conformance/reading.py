@@ -35,8 +35,12 @@ class Reading:
 
 
 def _bucket(sent: Mapping[str, Any]) -> Mapping[str, Any]:
-    # We send a location as Cloud Storage answers it: in capitals.
-    return {**sent, "location": str(sent.get("location", "US")).upper()}
+    # We send a location as Cloud Storage answers it: in capitals. Under Autoclass the class is Google's to choose,
+    # and what was asked for is the class where objects end (storagebucketautoclassnonstandard).
+    said = {**sent, "location": str(sent.get("location", "US")).upper()}
+    if fields_of(sent.get("autoclass", {})).get("enabled"):
+        said["storageClass"] = "STANDARD"
+    return said
 
 
 READINGS: Final[Mapping[str, Reading]] = {

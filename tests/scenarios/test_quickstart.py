@@ -92,4 +92,5 @@ def test_runs_survive_a_stop_of_the_sandbox(settled: Bench) -> None:
     found = httpx.get(
         f"{url}/get-by-name", params={"experiment_name": "before the stop"}, auth=login, timeout=120
     )
+    assert found.status_code == 200, found.text
     assert found.json()["experiment"]["experiment_id"] == made.json()["experiment_id"]

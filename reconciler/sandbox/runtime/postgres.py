@@ -22,7 +22,7 @@ _LINGERING = 15.0
 _ERROR = re.compile(r"ERROR:\s+(?:([0-9A-Z]{5}): )?(.*)")
 _DETAIL = re.compile(r"^DETAIL:\s+(.*)", re.MULTILINE)
 # Small, because several instances share a laptop with MLflow itself.
-_DEFAULTS = {"shared_buffers": "16MB", "synchronous_commit": "off", "log_destination": "stderr"}
+_DEFAULTS = {"shared_buffers": "16MB", "log_destination": "stderr"}
 # Ours to decide: no flag may open a port, move the socket, or write a statement's password to the log.
 _FIXED = {"listen_addresses": "", "port": _PORT, "log_min_error_statement": "panic", "log_statement": "none"}
 
