@@ -106,6 +106,12 @@ class PlanStale(ReconcileError):
     exit_code = Exit.STALE
 
 
+class LeaseHeld(ReconcileError):
+    """Another run works on the deployment, or has done so since we looked."""
+
+    exit_code = Exit.STALE
+
+
 class Refused(ReconcileError):
     """Google Cloud called the request wrong; asking again will not help."""
 

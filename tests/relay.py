@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import re
 import threading
 import time
 from collections.abc import Callable, Generator
@@ -24,10 +25,19 @@ class Passed:
     ended: float
 
     @property
+    def about_the_lease(self) -> bool:
+        """Whether it takes, renews or gives back the claim that keeps two applies apart."""
+        return re.search(r"/secrets(/|\?.*secretId=)[a-z0-9-]+-lease($|[?&])", self.path) is not None
+
+    @property
     def writes(self) -> bool:
-        """Whether it could change something. Reading an IAM policy is a POST in some APIs."""
+        """Whether it could change something of the deployment: the lease is no part of that.
+
+        Reading an IAM policy is a POST in some APIs.
+        """
         return (
             self.method != "GET"
+            and not self.about_the_lease
             and ":getIamPolicy" not in self.path
             and ":testIamPermissions" not in self.path
         )

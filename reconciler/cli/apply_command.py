@@ -34,7 +34,7 @@ def command(
     sandbox: bool,
 ) -> None:
     """Make Google Cloud what the SPEC says, or carry out a sealed PLAN exactly as it was reviewed."""
-    from reconciler import sealed
+    from reconciler import lease, sealed
     from reconciler.cli import console, session
     from reconciler.cli.carry_out import carry_out
     from reconciler.pipeline import survey
@@ -45,6 +45,7 @@ def command(
     cloud = session.connect(deployment, sandbox=sandbox)
     cloud.changing = not dry_run
     plan = survey(cloud, deployment)
+    claim = lease.look(cloud, deployment)
     if seal:
         sealed.refuse_if_stale(seal, plan)
     console.show(plan, style)
@@ -53,6 +54,7 @@ def command(
     plan.refuse_if_blocked()
     if not plan.wanted:
         return
+    claim.refuse_if_held()
     console.agreed("Apply these changes?", yes=yes)
-    carry_out(cloud, plan, checked=not unchecked)
+    carry_out(cloud, plan, claim, checked=not unchecked)
     click.echo(f"{deployment.name} serves at {plan.url}", err=style != "text")

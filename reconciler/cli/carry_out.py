@@ -6,39 +6,55 @@ import os
 import signal
 from collections.abc import Collection, Generator
 from contextlib import contextmanager
-from functools import partial
 from types import FrameType
 
 import click
 
-from reconciler import lacking
+from reconciler import errors, lacking
 from reconciler.apply import Outcome, Status, apply
 from reconciler.change import Action, Change
 from reconciler.cli.progress import watching
 from reconciler.errors import Exit
 from reconciler.gcp.cloud import Cloud
+from reconciler.lease import Lease
 from reconciler.model import Ref
 from reconciler.plan import Plan
 from reconciler.registry import BY_NAME
+from reconciler.resources.serviceusage_services import EnabledServices
 
 
-def carry_out(cloud: Cloud, plan: Plan, *, checked: bool) -> None:
-    """Apply *plan* with live progress, *checked* for permissions first; the recap is the one Ansible users know."""
+def carry_out(cloud: Cloud, plan: Plan, lease: Lease, *, checked: bool) -> None:
+    """Apply *plan* with live progress, *checked* for permissions first; the recap is the one Ansible users know.
+
+    The *lease* is taken right before the first write: after APIs are enabled where there was none to take it with.
+    """
     outcomes: dict[Ref, Outcome] = {}
+
+    def may(changes: Collection[Change]) -> None:
+        if checked:
+            lacking.refuse_if_lacking(cloud, changes)
+        try:
+            lease.take()
+        except errors.ApiDisabled:
+            if any(change.ref.kind == EnabledServices.name for change in plan.wanted):
+                raise  # it can be taken as soon as this very run has enabled it
+
     try:
-        with _stoppable(cloud), watching() as watcher:
-            may = partial(lacking.refuse_if_lacking, cloud) if checked else _whatever
+        with _stoppable(cloud), watching() as watcher, lease:
             apply(cloud, plan, BY_NAME, watcher, outcomes, may)
+    except errors.ReconcileError as error:
+        if not lease.lost:
+            raise
+        raise errors.LeaseHeld(
+            f"the lease on {plan.deployment} was lost, and nothing new was begun: {lease.lost}; {error.message}",
+            way_out="Run the same command again when the other one has ended; it continues from here.",
+        ) from error
     finally:
         done = sum(outcome.status is Status.DONE for outcome in outcomes.values())
         failed = sum(outcome.status is Status.FAILED for outcome in outcomes.values())
         ok = plan.count(Action.KEEP) + done
         left = len(plan.wanted) - done - failed
         click.echo(f"{plan.deployment} : ok={ok} changed={done} failed={failed} skipped={left}", err=True)
-
-
-def _whatever(changes: Collection[Change]) -> None:
-    """Google decides, call by call."""
 
 
 @contextmanager

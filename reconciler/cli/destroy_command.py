@@ -38,6 +38,7 @@ def command(
     sandbox: bool,
 ) -> None:
     """Take the deployment of SPEC away. The bucket, the SQL instance and the secrets stay unless --delete-data."""
+    from reconciler import lease
     from reconciler.cli import console, session
     from reconciler.cli.carry_out import carry_out
     from reconciler.pipeline import survey_removal
@@ -48,17 +49,20 @@ def command(
     cloud = session.connect(deployment, sandbox=sandbox)
     cloud.changing = not dry_run
     plan = survey_removal(cloud, deployment, delete_data=delete_data, options=options)
+    claim = lease.look(cloud, deployment)
+    claim.gone = delete_data
     console.show(plan, style)
     if dry_run:
         context.exit(console.exit_code(plan))
     plan.refuse_if_blocked()
     if not plan.wanted:
         return
+    claim.refuse_if_held()
     if delete_data:
         _name_typed(deployment.name, confirm)
     else:
         console.agreed("Take these away?", yes=yes or confirm == deployment.name)
-    carry_out(cloud, plan, checked=not unchecked)
+    carry_out(cloud, plan, claim, checked=not unchecked)
     left = [change.ref.address for change in plan.changes if change.reason.startswith("left in place")]
     click.echo(f"Left in place: {', '.join(left) or 'nothing'}.", err=style != "text")
 

@@ -24,6 +24,7 @@ COMMANDS = {
     "status": "Show URL, health, versions and cost.",
     "login": "Print the settings that let a client or browser in.",
     "destroy": "Take the deployment away; data only when told twice.",
+    "lease": "Show or break the claim that keeps two applies apart.",
     "sandbox": "A local Google Cloud to try all of this on.",
 }
 
@@ -54,7 +55,7 @@ def commands() -> None:
     """One YAML spec describes an MLflow tracking server on Google Cloud; this makes it so, and keeps it so.
 
     Exit codes: 0 done or nothing to do, 1 unclassified, 2 differences, 3 wrong spec, 4 credentials or permission,
-    5 refused by a protection, 6 stale plan, 7 partly applied, 8 interrupted, 9 out of time.
+    5 refused by a protection, 6 stale plan or lease held, 7 partly applied, 8 interrupted, 9 out of time.
     """
 
 

@@ -160,9 +160,11 @@ class Names:
         return f"serviceAccount:service-{self.project_number}@gcp-sa-iap.iam.gserviceaccount.com"
 
 
+LEASE_SUFFIX = "-lease"
+"""What the name of the secret ends in that says who is changing the deployment; it has no value."""
 SECRET_SUFFIXES = (
     *("-db-password", "-login-password", "-webhook-key", "-gateway-passphrase"),
-    *("-admin-password", "-flask-key", "-session-key"),
+    *("-admin-password", "-flask-key", "-session-key", LEASE_SUFFIX),
 )
 """What the names of a deployment's own secrets end in, after the deployment's name."""
 DATABASE = "mlflow"

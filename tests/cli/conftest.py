@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from reconciler import pipeline
+from reconciler import lease, pipeline
 from reconciler.cli import carry_out, main, session
 from reconciler.expand import nothing
 from reconciler.gcp.cloud import Cloud
@@ -94,6 +94,17 @@ class World:
         return make_plan(deployment.name, deployment.project, spec, url, wanted, self.kind.live, **facts)
 
 
+class _Alone(lease.Lease):
+    """The lease of a cloud in memory, which nobody else works on."""
+
+    def take(self) -> None:
+        """It is ours."""
+
+
+def _look(cloud: Cloud, deployment: Deployment) -> lease.Lease:
+    return _Alone(cloud, deployment, None)
+
+
 @pytest.fixture(name="world")
 def _world(monkeypatch: pytest.MonkeyPatch) -> World:
     """Put the memory in Google Cloud's place."""
@@ -106,5 +117,6 @@ def _world(monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(session, "connect", connect)
     monkeypatch.setattr(pipeline, "survey", world.survey)
     monkeypatch.setattr(pipeline, "survey_removal", world.survey_removal)
+    monkeypatch.setattr(lease, "look", _look)
     monkeypatch.setattr(carry_out, "BY_NAME", kinds(world.kind))
     return world

@@ -133,7 +133,7 @@ CODES = {
     errors.ApiDisabled: 4, errors.Protected: 5, errors.VersionMoved: 6, errors.PlanStale: 6,
     errors.PartlyApplied: 7, errors.Interrupted: 8, errors.OutOfTime: 9, errors.NotThere: 1, errors.Refused: 1,
     errors.Unreachable: 1, errors.Unavailable: 1, errors.OperationFailed: 1, errors.Busy: 1, errors.AlreadyThere: 1,
-    errors.NotYetEffective: 1,
+    errors.NotYetEffective: 1, errors.LeaseHeld: 6,
 }  # fmt: skip
 
 

@@ -147,19 +147,19 @@ def _passes(world: World, request: Request, body: Body, wanted: str) -> bool:
 
 
 def _patch(world: World, request: Request) -> Mapping[str, Any]:
-    current = find(world, request)
+    find(world, request)
+    sent_etag = request.body.get("etag")
     mask = [field for field in str(request.params.get("updateMask", "")).split(",") if field]
     if not mask:
         raise ApiError(400, "Request contains an invalid argument: update_mask is required.")
-    sent_etag = request.body.get("etag")
-    if sent_etag and sent_etag != current["etag"]:
-        raise etag_mismatch()
     if any(field.partition(".")[0] in ("versionAliases", "version_aliases") for field in mask):
         for alias, number in inner(request.body, "versionAliases").items():
             if world.store.get(VERSION, f"{secret_name(request)}/versions/{int(number):010d}") is None:
                 raise ApiError(400, f"The alias {alias} names version {number}, which does not exist.")
 
     def change(body: Body) -> Body:
+        if sent_etag and sent_etag != body["etag"]:
+            raise etag_mismatch()
         fresh = secret_settings.patched(body, request.body, mask, world.clock())
         secret_settings.check(fresh)
         return {**fresh, "etag": fresh_etag()}
@@ -168,11 +168,11 @@ def _patch(world: World, request: Request) -> Mapping[str, Any]:
 
 
 def _delete(world: World, request: Request) -> Mapping[str, Any]:
-    current = find(world, request)
-    if request.params.get("etag", current["etag"]) != current["etag"]:
-        raise etag_mismatch()
     name = secret_name(request)
     with world.store.transaction():
+        current = find(world, request)
+        if request.params.get("etag", current["etag"]) != current["etag"]:
+            raise etag_mismatch()
         world.store.delete(SECRET, name)
         for version, _ in world.store.list(VERSION, f"{name}/versions/"):
             world.store.delete(VERSION, version)
