@@ -39,7 +39,7 @@ class Change:
     """Everything that a plan, a renderer and apply need to know about one resource.
 
     *reason* says why it is replaced, deleted, refused or left alone. *blocked* holds the sentence of a guard
-    that forbids it: a plan with a blocked change is never carried out.
+    that forbids it: a plan with a blocked change is never carried out. What is *foreign* is there and not ours.
     """
 
     ref: Ref
@@ -49,6 +49,7 @@ class Change:
     observed: Observed | None = None
     reason: str = ""
     blocked: str = ""
+    foreign: bool = False
 
     @property
     def grave(self) -> bool:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+import shlex
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
@@ -33,13 +35,22 @@ def _known(value: Value, observed: Mapping[Ref, Observed]) -> Value:
     return value if found is None else value.template.format(found)
 
 
-def diff(desired: Desired, observed: Observed | None, *, delete_data: bool = False) -> Change:
-    """What is to be done about one resource. *desired* is resolved as far as it can be."""
+def diff(
+    desired: Desired, observed: Observed | None, *, delete_data: bool = False, spec: str = "SPEC"
+) -> Change:
+    """What is to be done about one resource. *desired* is resolved as far as it can be.
+
+    *spec* is how the user calls the spec: a refusal names the command that leads on.
+    """
     if desired.body is None:
         return _absent(desired, observed, delete_data=delete_data)
     if observed is None:
         return _create(desired)
     fields = _differences(desired, observed)
+    foreign = not desired.owns(observed)
+    if foreign and not desired.permanent:
+        blocked = _not_ours(desired, observed, fields, spec)
+        return Change(desired.ref, Action.UPDATE, fields, desired, observed, blocked=blocked, foreign=True)
     if not fields and observed.busy:
         return Change(
             desired.ref, Action.UPDATE, (), desired, observed, f"waits for what is going on: {observed.busy}"
@@ -53,15 +64,15 @@ def diff(desired: Desired, observed: Observed | None, *, delete_data: bool = Fal
             desired.ref, Action.UPDATE, fields, desired, observed, blocked=_not_given(desired, observed)
         )
     if not any(field.forces_replacement for field in fields):
-        taken = beyond if _ours(desired, observed) else TAKEN_OVER
-        return Change(desired.ref, Action.UPDATE, fields, desired, observed, taken, _fall(desired, fields))
+        reason = TAKEN_OVER if foreign else beyond
+        return Change(desired.ref, Action.UPDATE, fields, desired, observed, reason, _fall(desired, fields))
     return _replace(desired, observed, fields)
 
 
 def _absent(desired: Desired, observed: Observed | None, *, delete_data: bool) -> Change:
     if observed is None:
         return Change(desired.ref, Action.KEEP, desired=desired)
-    if desired.permanent or not _ours(desired, observed):
+    if desired.permanent or not desired.owns(observed):
         kept = desired.stays_because if desired.permanent else ""
         return Change(
             desired.ref, Action.KEEP, desired=desired, observed=observed, reason=kept or KEPT_SHARED
@@ -77,8 +88,50 @@ def _absent(desired: Desired, observed: Observed | None, *, delete_data: bool) -
     return Change(desired.ref, Action.DELETE, (), desired, observed, reason, blocked)
 
 
-def _ours(desired: Desired, observed: Observed) -> bool:
-    return desired.mark is None or observed.body.get(desired.mark[0]) == desired.mark[1]
+def _not_ours(desired: Desired, observed: Observed, fields: tuple[FieldChange, ...], spec: str) -> str:
+    """The guard's sentence about a thing that has a name of ours and does not carry our mark."""
+    told = f"{desired.ref.address} exists and is not ours: {_whose(desired, observed)}"
+    if unfit := _unfit(desired, fields):
+        return f"{told}; it cannot be adopted as it is: {unfit}"
+    return f"{told}; to take it over: mlflow-reconcile adopt {shlex.quote(spec)}"
+
+
+def _whose(desired: Desired, observed: Observed) -> str:
+    field, value = desired.mark or ("", "")
+    found = observed.body.get(field)
+    if not found:
+        return f"it does not carry {field} = {value}, or somebody has taken that off it"
+    if "." in field:
+        return f"its {field} says that it is {found}'s, and adopting takes it from there"
+    return f"its {field} is {found!r}, not {value!r}"
+
+
+def _unfit(desired: Desired, fields: tuple[FieldChange, ...]) -> str:
+    """Why what is there can never become what is wanted, and what to do; "" where it can."""
+    unfit = [f for f in fields if f.forces_replacement or (f.field in desired.only_up and not _rises(f))]
+    told = [
+        f"{f.field} cannot change, {f.old} -> {f.new}" if f.forces_replacement else _falls(f) for f in unfit
+    ]
+    lines = sorted({str(f.origin) for f in unfit if f.origin and f.origin.line})
+    where = f" ({', '.join(lines)})" if lines else ""
+    return f"{'; '.join(told)}. Let the spec say what it is{where}, or choose another name" if told else ""
+
+
+def adopted(desired: Desired, observed: Observed, keys: Collection[str]) -> Change:
+    """What makes a thing ours that is not: the fields in *keys* and no others; blocked where it can never be fit."""
+    fields = _differences(desired, observed)
+    unfit = _unfit(desired, fields)
+    chosen = {field: value for field, value in (desired.body or {}).items() if field in keys}
+    return Change(
+        desired.ref,
+        Action.UPDATE,
+        tuple(field for field in fields if field.field in keys),
+        replace(desired, body=chosen, needs=(), fixed=frozenset(), complete=(), watched=(), mark=None),
+        observed,
+        _whose(desired, observed),
+        f"{desired.ref.address} cannot be adopted as it is: {unfit}" if unfit else "",
+        foreign=True,
+    )
 
 
 def _beyond(desired: Desired, observed: Observed) -> str:
@@ -90,11 +143,13 @@ def _beyond(desired: Desired, observed: Observed) -> str:
 
 def _fall(desired: Desired, fields: tuple[FieldChange, ...]) -> str:
     """The guard's sentence where a number would go down that can only go up."""
-    falling = [f for f in fields if f.field in desired.only_up and _number(f.new) < _number(f.old)]
-    return "; ".join(
-        f"{desired.ref.address}: {f.field} cannot go down, {f.old} -> {f.new}{_stuck(desired, f)}"
-        for f in falling
-    )
+    falling = [f for f in fields if f.field in desired.only_up and not _rises(f)]
+    return "; ".join(f"{desired.ref.address}: {_falls(f)}{_stuck(desired, f)}" for f in falling)
+
+
+def _falls(field: FieldChange) -> str:
+    verb = "go down" if _rank(field.old)[0] == _rank(field.new)[0] else "become something else"
+    return f"{field.field} cannot {verb}, {field.old} -> {field.new}"
 
 
 def _stuck(desired: Desired, field: FieldChange) -> str:
@@ -102,9 +157,15 @@ def _stuck(desired: Desired, field: FieldChange) -> str:
     return f"; {sentence}" if sentence else ""
 
 
-def _number(value: Value) -> int:
-    digits = "".join(character for character in str(value) if character.isdigit())
-    return int(digits or 0)
+def _rises(field: FieldChange) -> bool:
+    (kind, old), (wanted, new) = _rank(field.old), _rank(field.new)
+    return field.old is None or (kind == wanted and new >= old)
+
+
+def _rank(value: Value) -> tuple[str, tuple[int, ...]]:
+    """The word and the numbers of a version: `POSTGRES_9_6` is older than `POSTGRES_16`."""
+    text = str(value)
+    return re.split(r"\d", text, maxsplit=1)[0], tuple(int(number) for number in re.findall(r"\d+", text))
 
 
 def _create(desired: Desired) -> Change:

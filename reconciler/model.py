@@ -80,8 +80,8 @@ class Desired:
     of their own, and for those we do not know. *origins* says which spec line asks, per field;
     the key "" speaks for the whole resource. Writes that share a *lane* never overlap.
     One that *empties* cannot be deleted (a policy): when the deployment goes, its fields are unset instead.
-    *mark* is a field and the value by which a live resource is ours: without it, it is taken over with a word about
-    that, and never deleted. The numbers in *only_up* fields never go down.
+    *mark* is a field and the value by which a live resource is ours: without it, it is neither changed nor deleted
+    until it is adopted. The numbers in *only_up* fields never go down.
     *stuck* says, per field, what to do where it would have to be replaced, or go down, while others live on it.
     While the field *guard* is true on the live resource, it is not deleted.
     What is *part_of* another resource comes into being by itself but goes with the other.
@@ -128,6 +128,10 @@ class Desired:
     def wanted(self) -> bool:
         """Whether anything is asked for: a policy without a grant of ours is not."""
         return self.body is not None and not (self.empties and all(v is None for v in self.body.values()))
+
+    def owns(self, observed: Observed) -> bool:
+        """Whether *observed* is ours: it carries our mark, or is of a kind that can carry none."""
+        return self.mark is None or observed.body.get(self.mark[0]) == self.mark[1]
 
 
 @dataclass(frozen=True, slots=True)

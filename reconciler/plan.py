@@ -57,7 +57,9 @@ class Plan:
         if blocked:
             listed = "\n".join(f"- {change.blocked}" for change in blocked)
             guarded = [
-                c for c in blocked if c.action is not Action.CREATE and not (c.desired and c.desired.given)
+                c
+                for c in blocked
+                if c.action is not Action.CREATE and not c.foreign and not (c.desired and c.desired.given)
             ]
             raise errors.Protected(
                 f"refused, and nothing was changed:\n{listed}", way_out=TAKE_BACK if guarded else ""
@@ -70,7 +72,8 @@ def make_plan(
 ) -> Plan:  # fmt: skip
     """The plan that takes *observed* to *wanted*."""
     changes = {
-        d.ref: diff(resolve(d, observed), observed.get(d.ref), delete_data=delete_data) for d in wanted
+        d.ref: diff(resolve(d, observed), observed.get(d.ref), delete_data=delete_data, spec=spec)
+        for d in wanted
     }
     return Plan(deployment, project, spec, url, _ordered(changes), notes)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.change import Action, FieldChange
+from reconciler.change import Action, Change, FieldChange
 from reconciler.diff import FOREIGN, KEPT_DATA, KEPT_SHARED, TAKEN_OVER, diff, resolve
 from reconciler.model import Origin, Pending
 from tests.builders import ref, seen, want
@@ -194,10 +194,68 @@ def test_what_does_not_carry_our_mark_is_never_deleted() -> None:
     assert (change.action, change.reason) == (Action.KEEP, KEPT_SHARED)
 
 
-def test_what_does_not_carry_our_mark_is_taken_over_aloud() -> None:
-    """An update of such a thing says so."""
-    change = diff(want("a", {"x": 1, "labels.owner": "us"}, mark=OURS), seen("a", {"x": 1}))
-    assert change.reason == TAKEN_OVER
+def _meets(found: dict[str, Any], **facts: Any) -> Change:
+    """What comes of a thing of ours that is *found* like this."""
+    facts = {"mark": OURS, **facts}
+    wanted = want("a", {"x": 1, "region": "fr", "v": "PG_16", "labels.owner": "us"}, **facts)
+    return diff(wanted, seen("a", {"x": 1, "region": "fr", "v": "PG_16", **found}), spec="specs/my prod.yaml")
+
+
+def test_what_does_not_carry_our_mark_is_refused_with_the_command_that_adopts_it() -> None:
+    """The sentence says what it is, that it may have lost its mark, and the command, which a shell understands."""
+    change = _meets({})
+    assert (change.action, change.foreign) == (Action.UPDATE, True)
+    assert change.blocked == (
+        "fake.thing/a exists and is not ours: it does not carry labels.owner = us, or somebody has taken that off it; "
+        "to take it over: mlflow-reconcile adopt 'specs/my prod.yaml'"
+    )
+
+
+def test_what_carries_anothers_mark_says_whose_it_is() -> None:
+    """Adopting it takes it from somebody who can be asked."""
+    assert (
+        "says that it is them's, and adopting takes it from there" in _meets({"labels.owner": "them"}).blocked
+    )
+    described = _meets({"description": "theirs"}, mark=("description", "ours"))
+    assert "its description is 'theirs', not 'ours'" in described.blocked
+
+
+@pytest.mark.parametrize(
+    ("found", "facts", "told"),
+    [
+        ({"region": "us"}, {"fixed": frozenset({"region"})}, "region cannot change, us -> fr"),
+        ({"v": "PG_17"}, {"only_up": frozenset({"v"})}, "v cannot go down, PG_17 -> PG_16"),
+        ({"v": "MY_8_0"}, {"only_up": frozenset({"v"})}, "v cannot become something else, MY_8_0 -> PG_16"),
+    ],
+)
+def test_what_can_never_be_as_wanted_is_not_offered_for_adoption(
+    found: dict[str, Any], facts: dict[str, Any], told: str
+) -> None:
+    """No command leads on; what cannot change is named, with the spec line that asks for it."""
+    line = Origin("s.yaml", 3, "that")
+    change = _meets(found, origins={"region": line, "v": line}, **facts)
+    assert (
+        f"it cannot be adopted as it is: {told}. Let the spec say what it is (s.yaml:3 that)"
+        in change.blocked
+    )
+    assert "mlflow-reconcile adopt" not in change.blocked
+
+
+@pytest.mark.parametrize("found", ["PG_9_6", "PG_15"])
+def test_an_older_version_may_be_adopted(found: str) -> None:
+    """It goes up afterwards; 9.6 is older than 16."""
+    assert "mlflow-reconcile adopt" in _meets({"v": found}, only_up=frozenset({"v"})).blocked
+
+
+def test_what_is_of_a_kind_without_marks_is_used_as_it_is() -> None:
+    """Its name is made from the deployment's: nobody else has a reason to call something so."""
+    assert diff(want("a", {"x": 1}), seen("a", {"x": 2})).blocked == ""
+
+
+def test_what_is_shared_is_marked_with_a_word_about_it() -> None:
+    """What others may use is never deleted with us: a range that lost its label to a kill is no reason to stop."""
+    change = _meets({}, permanent=True)
+    assert (change.reason, change.blocked, change.foreign) == (TAKEN_OVER, "", False)
 
 
 def test_what_only_goes_up_is_not_brought_down() -> None:

@@ -19,6 +19,7 @@ COMMANDS = {
     "validate": "Check specs against schema and rules; offline.",
     "plan": "Show what apply would do.",
     "apply": "Make Google Cloud what the spec says.",
+    "adopt": "Take over what exists under the spec's names.",
     "drift": "Find what was changed behind the specs' back.",
     "verify": "Prove that a user can work with the server.",
     "status": "Show URL, health, versions and cost.",

@@ -180,13 +180,17 @@ def test_what_the_page_gets_wrong_fails_here_too(hand: Hand) -> None:
     assert f"{hand.project}:{INSTANCE}:NETWORK_NOT_PEERED" in refused.err
 
 
-def test_a_plan_says_what_it_would_take_over(hand: Hand, tmp_path: Path) -> None:
+def test_a_plan_refuses_what_is_not_ours_and_shows_what_it_would_change(hand: Hand, tmp_path: Path) -> None:
     """The service is not ours: every change of it stands there, what may be a secret without its value."""
     spec = tmp_path / "mlflow.yaml"
     spec.write_text(SPEC.format(project=hand.project))
     planned = hand.bench.run("plan", "--sandbox", str(spec))
-    assert planned.code == 2, planned.said
-    assert "exists already and does not carry our label: this takes it over" in planned.out
+    assert planned.code == 5, planned.said
+    assert (
+        f"run.service/{SERVICE} exists and is not ours: it does not carry labels.mlflow-deployment"
+        in planned.out
+    )
+    assert f"to take it over: mlflow-reconcile adopt {spec}" in planned.out
     assert "env.DB_URI: (somebody else's, not shown: it may be a secret) -> (not set)" in planned.out
     assert "user-pw" not in planned.said
     assert "19 to create, 3 to update, 0 to delete" in planned.out

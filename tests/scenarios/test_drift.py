@@ -82,13 +82,14 @@ TAMPERINGS = {
         "ENABLED",
     ),
     "label": Tampering(
-        ("storage", "buckets", "update", BUCKET, "--update-labels=mlflow-deployment=somebody-else"),
+        ("storage", "buckets", "update", BUCKET, "--remove-labels=managed-by"),
         f"storage.bucket/{BUCKET.removeprefix('gs://')}",
-        "labels.mlflow-deployment",
-        "somebody-else",
-        NAME,
+        "labels.managed-by",
+        None,
+        "mlflow-reconcile",
     ),
 }
+MARK = ("storage", "buckets", "update", BUCKET, "--update-labels=mlflow-deployment=somebody-else")
 FOREIGN = (
     ("storage", "buckets", "update", BUCKET, "--update-labels=team=theirs"),
     (
@@ -106,7 +107,8 @@ FOREIGN = (
 def _clean(settled: Bench) -> Generator[Bench]:
     """The settled deployment, and settled again afterwards whatever the test did."""
     yield settled
-    settled.run("apply", "--sandbox", "--yes", QUICKSTART)
+    if settled.run("apply", "--sandbox", "--yes", QUICKSTART).code == 5:
+        settled.run("adopt", "--sandbox", "--yes", QUICKSTART)
 
 
 def _drifted(bench: Bench) -> dict[str, list[dict[str, object]]]:
@@ -132,6 +134,23 @@ def test_a_change_by_hand_is_named_with_old_and_new_and_mended(clean: Bench, nam
         mended = clean.run("apply", "--yes", QUICKSTART, env={"MLFLOW_RECONCILE_ENDPOINT": through.url})
         assert mended.code == 0, mended.said
         assert len(through.writes) == 1
+    assert clean.run("drift", "--sandbox", QUICKSTART).code == 0
+
+
+@needs_gcloud
+def test_a_label_that_is_gone_is_put_back_by_adopting(clean: Bench) -> None:
+    """Drift names it; apply cannot tell the thing from somebody else's, so the way back is the same as to any."""
+    made = clean.gcloud(*MARK, project=PROJECT)
+    assert made.code == 0, made.said
+    ((found,),) = _drifted(clean).values()
+    assert (found["path"], found["old"]) == ("labels.mlflow-deployment", "somebody-else")
+    with relay(clean.endpoint) as through:
+        env = {"MLFLOW_RECONCILE_ENDPOINT": through.url}
+        refused = clean.run("apply", "--yes", QUICKSTART, env=env)
+        assert (refused.code, through.writes) == (5, []), refused.said
+        assert f"mlflow-reconcile adopt {QUICKSTART}" in refused.err
+        adopted = clean.run("adopt", "--yes", QUICKSTART, env=env)
+        assert (adopted.code, len(through.writes)) == (0, 1), adopted.said
     assert clean.run("drift", "--sandbox", QUICKSTART).code == 0
 
 

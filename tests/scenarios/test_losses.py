@@ -67,7 +67,8 @@ def test_a_bucket_that_was_never_ours_is_not_deleted(deployed: tuple[Bench, Path
     named = SPEC.replace(f"name: {NAME}", "name: other-name")
     stranger.write_text(f"{named}artifacts:\n  bucket: team-treasure\n")
     planned = bench.run("plan", "--sandbox", str(stranger))
-    assert "this takes it over" in planned.out
+    assert planned.code == 5, planned.said
+    assert "storage.bucket/team-treasure exists and is not ours" in planned.out
     ended = bench.run("destroy", "--sandbox", "--delete-data", "--confirm", "other-name", str(stranger))
     assert ended.code == 0, ended.said
     left = bench.gcloud("storage", "buckets", "describe", "gs://team-treasure", project=PROJECT)

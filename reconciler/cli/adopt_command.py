@@ -1,0 +1,56 @@
+"""`adopt`: what exists under the deployment's names, and is not the deployment's, becomes it."""
+
+from __future__ import annotations
+
+import click
+
+from reconciler.cli.options import on_sandbox, output_format, permission_check, spec_argument
+
+
+@click.command(name="adopt")
+@spec_argument
+@click.option("--dry-run", "--check", "dry_run", is_flag=True, help="Only show what would be adopted.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@permission_check
+@output_format
+@on_sandbox
+@click.pass_context
+def command(
+    context: click.Context,
+    spec: str,
+    dry_run: bool,
+    yes: bool,
+    unchecked: bool,
+    style: str,
+    sandbox: bool,
+) -> None:
+    """Take over what exists under the names of SPEC's deployment and is not marked as its own.
+
+    Only the mark is written: two labels, or the description where a kind has no labels. From then on apply changes
+    these things, and destroy --delete-data deletes them. All are adopted, or none where one cannot be.
+    """
+    from reconciler import lease
+    from reconciler.adoption import adoption, closing
+    from reconciler.cli import console, session
+    from reconciler.cli.carry_out import carry_out
+    from reconciler.pipeline import survey
+    from reconciler.render.values import summary
+    from reconciler.spec.load import load
+
+    deployment = load(spec)
+    cloud = session.connect(deployment, sandbox=sandbox)
+    cloud.changing = not dry_run
+    plan = adoption(survey(cloud, deployment))
+    claim = lease.look(cloud, deployment)
+    console.show(plan, style, closing(plan))
+    if dry_run:
+        context.exit(console.exit_code(plan))
+    plan.refuse_if_blocked()
+    if not plan.wanted:
+        return
+    claim.refuse_if_held()
+    console.agreed("Adopt these?", yes=yes)
+    carry_out(cloud, plan, claim, checked=not unchecked)
+    cloud.forget()
+    after = survey(cloud, deployment)
+    click.echo(f"{deployment.name} has adopted them. Next comes: {summary(after)}", err=style != "text")
