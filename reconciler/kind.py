@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Protocol
 
+from reconciler import errors
 from reconciler.gcp.cloud import Cloud
 from reconciler.model import Desired, Observed, Ref
 from reconciler.server.naming import Names
@@ -54,6 +55,15 @@ class Kind(Protocol):
     def delete(self, cloud: Cloud, ref: Ref) -> None:
         """Remove it. Already gone is not an error."""
         ...
+
+
+def refuse_foreign(desired: Desired, found: Observed | None) -> None:
+    """Raise `Protected` where what was *found* in place of a creation is not ours: it came after the plan was made."""
+    if found is not None and not desired.owns(found):
+        raise errors.Protected(
+            f"{desired.ref.address} exists by now and is not ours, and nothing of it was changed",
+            way_out="Plan again: that says whose it is, and how to adopt it.",
+        )
 
 
 class Owner(Protocol):

@@ -29,6 +29,8 @@ FINAL = "settings.finalBackupConfig"
 NETWORKS = "settings.ipConfiguration.authorizedNetworks"
 NETWORK = "settings.ipConfiguration.privateNetwork"
 KEY = "diskEncryptionConfiguration.kmsKeyName"
+DISK = "settings.dataDiskSizeGb"
+"""It never shrinks. Where it may grow by itself, a larger one is as good."""
 
 _PLAIN = (
     "createTime",

@@ -9,6 +9,7 @@ from reconciler import errors
 from reconciler.gcp import fields as flat
 from reconciler.gcp import operations
 from reconciler.gcp.cloud import Cloud
+from reconciler.kind import refuse_foreign
 from reconciler.model import Body, Desired, Json, Observed, Ref
 from reconciler.server.naming import Names, label_origins, labels_of, mark_of
 from reconciler.spec.deployment import Deployment
@@ -75,6 +76,7 @@ class Repository:
         try:
             self._wait(cloud, about, cloud.call(about, request.execute))
         except errors.AlreadyThere:
+            refuse_foreign(desired, self.observe(cloud, desired.ref))
             cloud.note("it exists already")
 
     def update(self, cloud: Cloud, desired: Desired, observed: Observed, fields: Collection[str]) -> None:

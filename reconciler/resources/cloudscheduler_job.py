@@ -8,6 +8,7 @@ from typing import Any
 from reconciler import errors
 from reconciler.gcp import fields as flat
 from reconciler.gcp.cloud import Cloud
+from reconciler.kind import refuse_foreign
 from reconciler.model import Body, Desired, Json, Observed, Ref
 from reconciler.resources import iam_service_account, run_job, run_job_iam, serviceusage_services
 from reconciler.server.naming import Names
@@ -78,6 +79,7 @@ class SchedulerJob:
             observed = self.observe(cloud, desired.ref)
             if observed is None:
                 raise
+            refuse_foreign(desired, observed)
             different = [field for field, value in body.items() if observed.body.get(field) != value]
             if different:
                 self.update(cloud, desired, observed, different)

@@ -13,6 +13,7 @@ from reconciler.gcp import containers, operations, vpc_access
 from reconciler.gcp import fields as flat
 from reconciler.gcp.cloud import Cloud
 from reconciler.gcp.proto import as_json, from_json
+from reconciler.kind import refuse_foreign
 from reconciler.model import Body, Desired, Observed, Ref
 from reconciler.resources import (
     artifactregistry_image,
@@ -133,6 +134,7 @@ class Job:
             observed = self.observe(cloud, desired.ref)
             if observed is None:
                 raise
+            refuse_foreign(desired, observed)
             different = [field for field, value in body.items() if observed.body.get(field) != value]
             if different:
                 self.update(cloud, desired, observed, different)

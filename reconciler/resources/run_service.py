@@ -10,6 +10,7 @@ from reconciler.gcp import containers, operations, vpc_access
 from reconciler.gcp import fields as flat
 from reconciler.gcp.cloud import Cloud
 from reconciler.gcp.proto import as_json, from_json
+from reconciler.kind import refuse_foreign
 from reconciler.model import Body, Desired, Json, Observed, Ref
 from reconciler.resources import (
     artifactregistry_image,
@@ -118,6 +119,7 @@ class Service:
             observed = self.observe(cloud, desired.ref)
             if observed is None:
                 raise
+            refuse_foreign(desired, observed)
             different = [field for field, value in body.items() if observed.body.get(field) != value]
             if different or observed.busy:
                 self.update(cloud, desired, observed, different)

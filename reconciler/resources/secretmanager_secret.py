@@ -10,6 +10,7 @@ from reconciler import errors
 from reconciler.gcp import fields as flat
 from reconciler.gcp.cloud import Cloud
 from reconciler.gcp.proto import as_json
+from reconciler.kind import refuse_foreign
 from reconciler.model import Desired, Observed, Ref
 from reconciler.server import secrets
 from reconciler.server.naming import SECRET_SUFFIXES, Names, label_origins, labels_of, mark_of
@@ -67,6 +68,8 @@ class Secret:
                 lambda: cloud.secrets.create_secret(request=request, retry=None, timeout=TIMEOUT),
             )
         except errors.AlreadyThere:
+            cloud.forget()
+            refuse_foreign(desired, self.observe(cloud, desired.ref))
             cloud.note("it exists already")
 
     def update(self, cloud: Cloud, desired: Desired, observed: Observed, fields: Collection[str]) -> None:

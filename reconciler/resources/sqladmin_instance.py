@@ -14,6 +14,7 @@ from reconciler.gcp import fields as flat
 from reconciler.gcp import operations, retries
 from reconciler.gcp import sql_settings as sql
 from reconciler.gcp.cloud import Cloud
+from reconciler.kind import refuse_foreign
 from reconciler.model import Body, Desired, Observed, Origin, Pending, Ref
 from reconciler.resources import cloudkms_key_iam, servicenetworking_connection
 from reconciler.server import flags, networks
@@ -34,18 +35,18 @@ class Instance:
 
     def desired(self, deployment: Deployment, names: Names) -> Iterable[Desired]:
         """The instance with every setting that the spec has an opinion on; always its edition, whose default varies."""
-        body = _wanted(deployment)
         keys = tuple(cloudkms_key_iam.ref(key) for key in (deployment.database.kms_key,) if key)
         yield Desired(
             ref(names),
-            body,
+            _wanted(deployment),
             needs=(servicenetworking_connection.ref(deployment), *keys),
             grave={sql.NETWORKS: networks.EVERYBODY},
             fixed=frozenset({"region", "state", sql.KEY}),
             complete=(f"{sql.FLAGS}.",),
             plain=(f"{sql.FLAGS}.",),
-            only_up=frozenset({"databaseVersion"}),
-            floors=frozenset({"settings.dataDiskSizeGb"}),
+            only_up=frozenset({"databaseVersion", sql.DISK}),
+            floors=frozenset({sql.DISK} if deployment.database.disk_autoresize else ()),
+            stuck={sql.DISK: "let database.disk_gb say what there is"},
             holds_data=True,
             lane=lane(names),
             guard="settings.deletionProtectionEnabled",
@@ -81,7 +82,10 @@ class Instance:
             operation = cloud.call(about, request.execute)
         except errors.AlreadyThere as error:
             settle(cloud, desired.ref)
-            if self.observe(cloud, desired.ref) is None:
+            cloud.forget()
+            found = self.observe(cloud, desired.ref)
+            refuse_foreign(desired, found)
+            if found is None:
                 raise errors.Refused(
                     error.message,
                     way_out="A deleted instance's name can stay taken for a week; choose another name.",
@@ -109,9 +113,8 @@ class Instance:
             return
         days = _final_backup_days(found)
         last = {"enableFinalBackup": True, "finalBackupTtlDays": str(days)} if days else {}
-        request = (
-            cloud.api("sqladmin", "v1").instances().delete(project=cloud.project, instance=ref.short, **last)
-        )
+        instances = cloud.api("sqladmin", "v1").instances()
+        request = instances.delete(project=cloud.project, instance=ref.short, **last)
         try:
             operation = cloud.call(about, request.execute, retries.SQL)
         except errors.NotThere:
@@ -127,11 +130,8 @@ class Instance:
         settings["settingsVersion"] = flat.at(live, "settings.settingsVersion")
         if "userLabels" in settings:
             settings["userLabels"] = flat.with_map(flat.at(live, sql.LABELS), settings["userLabels"])
-        request = (
-            cloud.api("sqladmin", "v1")
-            .instances()
-            .patch(project=cloud.project, instance=desired.ref.short, body=body)
-        )
+        instances = cloud.api("sqladmin", "v1").instances()
+        request = instances.patch(project=cloud.project, instance=desired.ref.short, body=body)
         operations.sql_done(cloud, about, cloud.call(about, request.execute, retries.SQL))
 
 
@@ -208,7 +208,7 @@ def _wanted(deployment: Deployment) -> Body:
         "settings.availabilityType": database.availability.upper(),
         "settings.tier": database.tier,
         "settings.edition": database.edition.upper().replace("-", "_"),
-        "settings.dataDiskSizeGb": database.disk_gb,
+        sql.DISK: database.disk_gb,
         "settings.storageAutoResize": database.disk_autoresize,
         "settings.storageAutoResizeLimit": database.disk_limit_gb,
         "settings.deletionProtectionEnabled": database.deletion_protection,
@@ -265,7 +265,7 @@ _KEYS = {
     "settings.availabilityType": "database.availability",
     "settings.tier": "database.tier",
     "settings.edition": "database.edition",
-    "settings.dataDiskSizeGb": "database.disk_gb",
+    sql.DISK: "database.disk_gb",
     "settings.storageAutoResize": "database.disk_autoresize",
     "settings.storageAutoResizeLimit": "database.disk_limit_gb",
     "settings.deletionProtectionEnabled": "database.deletion_protection",

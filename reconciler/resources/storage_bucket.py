@@ -9,6 +9,7 @@ from typing import Any, cast
 from reconciler import errors
 from reconciler.gcp import fields as flat
 from reconciler.gcp.cloud import Cloud
+from reconciler.kind import refuse_foreign
 from reconciler.model import ANYTHING_ELSE, Body, Desired, Json, Observed, Ref
 from reconciler.resources import cloudkms_key_iam
 from reconciler.server.naming import Names, label_origins, labels_of, mark_of
@@ -55,7 +56,9 @@ class Bucket:
         try:
             cloud.call(about, lambda: bucket.create(location=body["location"], retry=None, timeout=60))
         except errors.AlreadyThere as error:
-            if self.observe(cloud, desired.ref) is None:
+            found = self.observe(cloud, desired.ref)
+            refuse_foreign(desired, found)
+            if found is None:
                 raise errors.Refused(
                     error.message,
                     way_out="Choose another bucket name: names are shared by all of Google Cloud.",
