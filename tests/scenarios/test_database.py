@@ -80,7 +80,7 @@ class Walk:
             env = {"MLFLOW_RECONCILE_ENDPOINT": through.url}
             ended = self.bench.run("apply", "--yes", str(self.spec), env=env, timeout=600)
             assert ended.code == 0, ended.said
-            patches = sum(request.method == "PATCH" for request in through.passed)
+            patches = sum(request.method == "PATCH" for request in through.writes)
         with relay(self.bench.endpoint) as again:
             env = {"MLFLOW_RECONCILE_ENDPOINT": again.url}
             assert "No changes." in self.bench.run("apply", "--yes", str(self.spec), env=env).out
