@@ -1,9 +1,12 @@
-"""A relay in front of a sandbox that counts requests, can delay answers, and knows how deep the rounds were."""
+"""A relay in front of a sandbox that counts requests, can delay or hinder them, and knows how deep the rounds were."""
 
 from __future__ import annotations
 
 import http.client
 import re
+import socket
+import struct
+import sys
 import threading
 import time
 from collections.abc import Callable, Generator
@@ -43,6 +46,20 @@ class Passed:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a client is answered."""
+
+    status: int
+    reason: str
+    content: bytes
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+Hinder = Callable[[str, str, Callable[[], Reply]], Reply | None]
+"""Given a request's method and path, and what forwards it: the answer, or None to break the connection off."""
+
+
 @dataclass
 class Relay:
     """Where to send requests (*url*), and what has gone through so far."""
@@ -69,17 +86,24 @@ def _as_it_is(body: bytes) -> bytes:
     return body
 
 
+def _let_through(method: str, path: str, forward: Callable[[], Reply]) -> Reply:
+    del method, path
+    return forward()
+
+
 @contextmanager
 def relay(
     endpoint: str,
     delay: float = 0.0,
     reshape: Callable[[bytes], bytes] = _as_it_is,
     understand: Callable[[bytes], bytes] = _as_it_is,
+    hinder: Hinder = _let_through,
 ) -> Generator[Relay]:
     """A relay to *endpoint* (http://HOST:PORT) for as long as the block lasts.
 
     Each answer comes *delay* seconds late; a JSON answer becomes what *reshape* makes of it, and a JSON request what
-    *understand* makes of it.
+    *understand* makes of it. *hinder* may do something else with a request than to forward it, or do more; a connection
+    that it breaks off is noted with the status 0.
     """
     host = endpoint.split("://", 1)[1]
     log: list[Passed] = []
@@ -93,6 +117,20 @@ def relay(
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             if (self.headers.get("Content-Type") or "").startswith("application/json") and body:
                 body = understand(body)
+            reply = hinder(self.command, self.path, lambda: self._forward(body))
+            if delay:
+                time.sleep(delay)
+            status = reply.status if reply else 0
+            log.append(Passed(self.command, self.path, status, began, time.monotonic()))
+            if reply is None:
+                self._break_off()
+                return
+            head = [f"HTTP/1.1 {reply.status} {reply.reason}"]
+            head += [f"{k}: {v}" for k, v in reply.headers if k.lower() not in DROPPED | {"content-length"}]
+            head += [f"Content-Length: {len(reply.content)}", "", ""]
+            self.wfile.write("\r\n".join(head).encode() + reply.content)
+
+        def _forward(self, body: bytes) -> Reply:
             connection = http.client.HTTPConnection(host, timeout=60)
             dropped = DROPPED | {"host", "content-length"}
             headers = {k: v for k, v in self.headers.items() if k.lower() not in dropped}
@@ -102,22 +140,26 @@ def relay(
             connection.close()
             if (answer.getheader("Content-Type") or "").startswith("application/json") and content:
                 content = reshape(content)
-            if delay:
-                time.sleep(delay)
-            head = [f"HTTP/1.1 {answer.status} {answer.reason}"]
-            head += [
-                f"{k}: {v}" for k, v in answer.getheaders() if k.lower() not in DROPPED | {"content-length"}
-            ]
-            head += [f"Content-Length: {len(content)}", "", ""]
-            log.append(Passed(self.command, self.path, answer.status, began, time.monotonic()))
-            self.wfile.write("\r\n".join(head).encode() + content)
+            return Reply(answer.status, answer.reason, content, tuple(answer.getheaders()))
+
+        def _break_off(self) -> None:
+            self.close_connection = True
+            at_once = struct.pack("ii", 1, 0)  # a reset, as a broken line is felt, instead of an orderly end
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
+            socket.close(self.connection.detach())
 
         do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _pass_on  # noqa: N815 -- http.server fixes these names
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- http.server fixes this name
             """Say nothing: `passed` is the log."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    class Server(ThreadingHTTPServer):
+        def handle_error(self, request: object, client_address: object) -> None:
+            """A client that was killed, or gave up, is no trouble of the relay's."""
+            if not isinstance(sys.exception(), ConnectionError):
+                super().handle_error(request, client_address)  # type: ignore[arg-type]
+
+    server = Server(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:

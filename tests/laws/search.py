@@ -1,0 +1,128 @@
+"""One point tried: the walk with its trouble, the same command again, and what is wrong with where that ends."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from tests.laws import state
+from tests.laws.state import State
+from tests.laws.trouble import Met, Point, Sort, run_troubled
+from tests.laws.walks import Ground, Walk, bench
+from tests.scenarios.command import Bench, Ended
+
+AGAIN = 3
+"""How often the command is run after its trouble, as long as it says that something is in flight."""
+IN_FLIGHT = (6, 7)
+CLEAR = (1, 4, 6, 7, 9)
+"""How a command may end that met a fault."""
+BUG = re.compile(r"Traceback|this is a bug")
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """How a walk ends that nothing troubles."""
+
+    walk: Walk
+    requests: int
+    state: State
+
+    def points(self, sorts: Iterable[Sort]) -> list[Point]:
+        """Every point of these sorts."""
+        return [Point(sort, number) for sort in sorts for number in range(1, self.requests + 1)]
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What became of one point: the request that *met* the trouble, exit *codes*, and what is *wrong*, if anything."""
+
+    point: Point
+    met: str
+    codes: tuple[int, ...]
+    wrong: tuple[str, ...]
+
+
+def reference(ground: Ground, walk: Walk) -> Reference:
+    """Go the walk undisturbed. Raises AssertionError where that already does not end as it should."""
+    with bench(ground.state(walk.before)) as own:
+        met, ends = _go(own, ground, walk, None)
+        wrong = [*_unclean(met, ends), *_leaks(own, [met], [met.ended, *ends])]
+        assert met.ended.code == 0, met.ended.said
+        assert not wrong, wrong
+        return Reference(walk, met.requests, state.read(own.home))
+
+
+def attempt(ground: Ground, expected: Reference, point: Point) -> Tried:
+    """Go the walk with the trouble of *point*, then again without, and judge the end."""
+    with bench(ground.state(expected.walk.before)) as own:
+        met, ends = _go(own, ground, expected.walk, point)
+        wrong = [*_unclean(met, ends), *_leaks(own, [met], [met.ended, *ends])]
+        wrong += state.differences(expected.state, state.read(own.home))
+        return Tried(point, met.met, (met.ended.code, *(end.code for end in ends)), tuple(wrong))
+
+
+def _go(own: Bench, ground: Ground, walk: Walk, point: Point | None) -> tuple[Met, list[Ended]]:
+    """The walk, the same command again where that is due, and last what must find nothing left to do."""
+    spec = str(ground.spec(walk.spec))
+    command = (*walk.command, spec)
+    met = run_troubled(own, command, point)
+    ends: list[Ended] = []
+    last = met.ended
+    while last.code != 0 and len(ends) < AGAIN and (not ends or last.code in IN_FLIGHT):
+        last = own.run(*command, "--sandbox", timeout=600)
+        ends.append(last)
+    plan = own.home / "settled.json"
+    saved = ("--out", str(plan)) if walk.settled == ("plan",) else ()
+    ends.append(own.run(*walk.settled, "--sandbox", "--format", "json", *saved, spec))
+    return met, ends
+
+
+def _unclean(met: Met, ends: list[Ended]) -> Iterator[str]:
+    """What is wrong with how the commands ended."""
+    *again, settled = ends
+    for ended in (met.ended, *ends):
+        if found := BUG.search(ended.said):
+            yield f"{found[0]}: {ended.said[found.start() :][:600]}"
+    if again and again[-1].code != 0:
+        yield f"the last run ended with {again[-1].code}: {again[-1].err[-600:]}"
+    if settled.code != 0:
+        yield f"something is left to do: {settled.code}: {settled.err[-300:]} {settled.out[:600]}"
+    if met.ended.code > 0 and (met.ended.code not in CLEAR or "error:" not in met.ended.err):
+        yield f"the troubled run ended with {met.ended.code}: {met.ended.err[-600:]}"
+
+
+def _leaks(own: Bench, mets: list[Met], ends: list[Ended]) -> Iterator[str]:
+    """Where a secret's payload is found: outputs, the plan's file, the sandbox's log, argument lists."""
+    log = own.run("sandbox", "log", "--last", "0", "--bodies")
+    plan = own.home / "settled.json"
+    places = {
+        "an output": "".join(ended.said for ended in ends),
+        "the plan's file": plan.read_text() if plan.exists() else "",
+        "the sandbox's log": log.said,
+        "an argument list": "\n".join(line for met in mets for line in met.arguments),
+    }
+    for secret in state.secrets_of(own.home):
+        for place, text in places.items():
+            if any(form in text for form in written(secret)):
+                yield f"a secret is in {place}"
+
+
+def written(secret: str) -> set[str]:
+    """The ways to write *secret*: as it is, in base64 of either alphabet, escaped for a URL."""
+    raw = secret.encode()
+    return {
+        secret,
+        base64.b64encode(raw).decode().rstrip("="),
+        base64.urlsafe_b64encode(raw).decode().rstrip("="),
+        quote(secret, safe=""),
+    }
+
+
+def spread(points: list[Point], most: int) -> list[Point]:
+    """At most *most* of *points*, evenly spread, the same ones each time."""
+    if len(points) <= most:
+        return points
+    return [points[n * len(points) // most] for n in range(most)]

@@ -1,0 +1,147 @@
+"""One trouble at one request of a command: it is killed there, or that request meets a fault."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import threading
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from tests.relay import Reply, relay
+from tests.scenarios.command import RECONCILE, ROOT, Bench, Ended
+
+TIMEOUT = 600
+_POLL = re.compile(r"/(operations|builds)/")
+_POLLED = 2
+"""How many readings of one operation count; the later ones are like the second."""
+
+
+class Sort(StrEnum):
+    """What happens to the request, or to who sent it."""
+
+    KILLED_BEFORE = "killed before"
+    KILLED_AFTER = "killed after"
+    TOO_MANY = "429"
+    INTERNAL = "500"
+    UNAVAILABLE = "503"
+    RESET_BEFORE = "reset before"
+    RESET_AFTER = "reset after"
+
+    @property
+    def kills(self) -> bool:
+        """Whether the command itself ends there."""
+        return self in KILLS
+
+
+KILLS = (Sort.KILLED_BEFORE, Sort.KILLED_AFTER)
+_ANSWERS = {
+    Sort.TOO_MANY: (429, "Too Many Requests", "RESOURCE_EXHAUSTED"),
+    Sort.INTERNAL: (500, "Internal Server Error", "INTERNAL"),
+    Sort.UNAVAILABLE: (503, "Service Unavailable", "UNAVAILABLE"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """The trouble of this *sort* at the request with this *number*, by arrival, from 1."""
+
+    sort: Sort
+    number: int
+
+    def __str__(self) -> str:
+        """In words, as a report and the command line's --point have it."""
+        return f"{self.sort.value}:{self.number}"
+
+
+@dataclass(slots=True)
+class Met:
+    """How a command with a trouble ended: which request *met* it ("" for none), and how many had a number."""
+
+    ended: Ended
+    met: str
+    requests: int
+    arguments: frozenset[str] = field(repr=False)
+    """The argument lists of all processes while it worked."""
+
+
+@dataclass
+class _Meddler:
+    """The hinder of one command's requests; the command is told to it once it has begun."""
+
+    point: Point | None
+    client: subprocess.Popen[str] | None = None
+    met: str = ""
+    requests: int = 0
+    arguments: set[str] = field(default_factory=set[str])
+    begun: threading.Event = field(default_factory=threading.Event)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    seen: Counter[str] = field(default_factory=Counter[str])
+
+    def __call__(self, method: str, path: str, forward: Callable[[], Reply]) -> Reply | None:
+        with self.lock:
+            number = self._number(method, path)
+            if number:
+                self.arguments |= argument_lists()
+        if self.point is None or number != self.point.number:
+            return forward()
+        self.met = f"{method} {path}"
+        return self._trouble(self.point.sort, forward)
+
+    def _number(self, method: str, path: str) -> int:
+        """The number of this request; 0 where it only asks once more how an operation goes."""
+        if method == "GET" and _POLL.search(path):
+            self.seen[path] += 1
+            if self.seen[path] > _POLLED:
+                return 0
+        self.requests += 1
+        return self.requests
+
+    def _trouble(self, sort: Sort, forward: Callable[[], Reply]) -> Reply | None:
+        if sort in _ANSWERS:
+            status, reason, word = _ANSWERS[sort]
+            error = {"error": {"code": status, "message": f"{reason}: made by a test.", "status": word}}
+            kind = ("Content-Type", "application/json; charset=UTF-8")
+            return Reply(status, reason, json.dumps(error).encode(), (kind,))
+        if sort in {Sort.KILLED_AFTER, Sort.RESET_AFTER}:
+            forward()
+        if sort.kills:
+            self.begun.wait(TIMEOUT)
+            if self.client is not None:
+                self.client.kill()
+                self.client.wait(TIMEOUT)
+        return None
+
+
+def run_troubled(bench: Bench, command: tuple[str, ...], point: Point | None) -> Met:
+    """Run `mlflow-reconcile` with *command* in *bench*; the one trouble at *point*, none for None."""
+    meddler = _Meddler(point)
+    with relay(bench.endpoint, hinder=meddler) as through:
+        env = {**bench.env, "MLFLOW_RECONCILE_ENDPOINT": through.url}
+        client = subprocess.Popen(
+            [RECONCILE, *command], env=env, cwd=ROOT, text=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        meddler.client = client
+        meddler.begun.set()
+        try:
+            out, err = client.communicate(timeout=TIMEOUT)
+        finally:
+            client.kill()
+    ended = Ended(client.returncode, out, err)
+    return Met(ended, meddler.met, meddler.requests, frozenset(meddler.arguments))
+
+
+def argument_lists() -> set[str]:
+    """What `ps` shows of every process of this machine."""
+    found: set[str] = set()
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            found.add(file.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+        except OSError:  # it has ended
+            continue
+    return found
