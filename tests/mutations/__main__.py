@@ -1,0 +1,71 @@
+"""Take each guard out of a copy of the project, and see the test fail that holds it.
+
+Prints a line for each; ends with 1 where a test still passes without its guard.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.mutations.guards import GUARDS, Guard
+
+ROOT = Path(__file__).resolve().parents[2]
+NEEDED = ("reconciler", "tests", "schema", "specs", "image", "docs", "pyproject.toml", "README.md")
+FAILED = 1
+"""pytest's exit code where tests ran and one failed; any other says nothing about the guard."""
+LONG = 300
+"""Seconds for one test: without its guard it may wait for what never comes."""
+
+
+def main() -> int:
+    """Every guard in turn; 0 where each is missed."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "project"
+        for name in NEEDED:
+            source = ROOT / name
+            ignored = shutil.ignore_patterns("__pycache__")
+            (
+                shutil.copytree(source, copy / name, ignore=ignored)
+                if source.is_dir()
+                else shutil.copy(source, copy / name)
+            )
+        if _tested(copy, *dict.fromkeys(guard.test for guard in GUARDS)) != 0:
+            print("the tests fail with every guard in its place")  # noqa: T201 -- a report
+            return 1
+        idle = [guard for guard in GUARDS if not _missed(copy, guard)]
+    print(f"{len(GUARDS)} guards taken out, {len(GUARDS) - len(idle)} missed by a test")  # noqa: T201 -- a report
+    return 1 if idle else 0
+
+
+def _missed(copy: Path, guard: Guard) -> bool:
+    """Whether the guard's test fails without it."""
+    file = copy / guard.file
+    whole = file.read_text(encoding="utf-8")
+    file.write_text(whole.replace(guard.old, guard.new), encoding="utf-8")
+    try:
+        code = _tested(copy, guard.test)
+    finally:
+        file.write_text(whole, encoding="utf-8")
+    told = "missed" if code == FAILED else f"NOT MISSED (pytest ended with {code})"
+    print(f"law {guard.law:>2}  {told:<8}  {guard.does}  [{guard.test}]", flush=True)  # noqa: T201 -- a report
+    return code == FAILED
+
+
+def _tested(copy: Path, *tests: str) -> int:
+    """How pytest ends in the copy."""
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
+    env = {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
+    try:
+        ended = subprocess.run(command, cwd=copy, env=env, capture_output=True, timeout=LONG, check=False)
+    except subprocess.TimeoutExpired:
+        return FAILED  # it waits for ever without the guard: noticed
+    return ended.returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
