@@ -78,7 +78,9 @@ def summary_of_drift(plan: Plan) -> str:
         *([f"{missing} missing"] if missing else []),
     ]
     urgent = f" {grave_fields(plan)} of HIGH severity." if grave_fields(plan) else ""
-    return f"Drift: {', '.join(parts)}, {plan.count(Action.KEEP)} as they should be.{urgent} `apply` puts them back."
+    blocked = any(change.blocked for change in plan.changes)
+    way = "`apply` will be refused." if blocked else "`apply` puts them back."
+    return f"Drift: {', '.join(parts)}, {plan.count(Action.KEEP)} as they should be.{urgent} {way}"
 
 
 def summary(plan: Plan) -> str:

@@ -35,6 +35,14 @@ def test_plan_and_apply_refuse_and_name_the_command(
         assert "Take the change back" not in said.err
 
 
+def test_drift_does_not_promise_what_apply_refuses(cli: Cli, foreign: World, spec: Path) -> None:
+    """A label that somebody took off is drift; the way back is the sentence that stands there."""
+    said = cli("drift", spec)
+    assert (said.code, foreign.kind.calls) == (2, [])
+    assert f"mlflow-reconcile adopt {spec}" in said.out
+    assert said.out.endswith("`apply` will be refused.\n")
+
+
 def test_adopting_writes_the_label_and_says_what_comes_next(cli: Cli, foreign: World, spec: Path) -> None:
     """The size waits for apply, which is not in the way any more."""
     said = cli("adopt", "--yes", spec)

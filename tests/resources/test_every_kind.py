@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from reconciler import pipeline
+from reconciler import errors, pipeline
 from reconciler.change import Action
 from reconciler.diff import diff, resolve
 from reconciler.expand import expand
@@ -21,10 +21,10 @@ from tests.relay import relay
 from tests.scenarios.command import ROOT, Bench
 
 SPEC = ROOT / "specs" / "quickstart.yaml"
-KIND_NAMES = sorted(
-    {d.ref.kind for kind in KINDS for d in kind.desired(load(SPEC), names_of(load(SPEC), "1")) if d.wanted}
-)
+WANTED = [d for kind in KINDS for d in kind.desired(load(SPEC), names_of(load(SPEC), "1")) if d.wanted]
+KIND_NAMES = sorted({d.ref.kind for d in WANTED})
 """Those that a plain deployment wants something of; the others' own scenarios hold them to the same."""
+MARKED = sorted({d.ref.kind for d in WANTED if d.mark})
 
 
 def _wanted(cloud: Cloud, name: str = "") -> tuple[Desired, ...]:
@@ -65,6 +65,21 @@ def test_creating_again_changes_nothing(settled: Bench, kind: str) -> None:
     cloud.forget()
     after = _observed(cloud, wanted)
     assert {ref: seen.body for ref, seen in after.items()} == {ref: seen.body for ref, seen in before.items()}
+
+
+@pytest.mark.parametrize("kind", MARKED)
+def test_creating_what_is_somebody_elses_is_refused(settled: Bench, kind: str) -> None:
+    """What came under our name after the plan was made is neither taken for ours nor changed."""
+    cloud = _cloud(settled)
+    wanted = _wanted(cloud)
+    before = _observed(cloud, wanted)
+    for desired in wanted:
+        if desired.ref.kind == kind and desired.ref in before and desired.mark and desired.wanted:
+            other = replace(resolve(desired, before), mark=(desired.mark[0], "another"))
+            with pytest.raises(errors.Protected, match="exists by now and is not ours"):
+                BY_NAME[kind].create(cloud, other)
+    cloud.forget()
+    assert _observed(cloud, wanted) == before
 
 
 @pytest.mark.parametrize("kind", KIND_NAMES)
