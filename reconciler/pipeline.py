@@ -35,8 +35,9 @@ def survey(cloud: Cloud, deployment: Deployment) -> Plan:
     }
     notes = (*sums(deployment), _cost(deployment), *_grants(deployment, project.number))
     return make_plan(
-        deployment.name, names.project, deployment.file, names.url, wanted, observed, notes=notes
-    )
+        deployment.name, names.project, deployment.file, names.url, wanted, observed,
+        notes=notes, endpoint=cloud.endpoint,
+    )  # fmt: skip
 
 
 def _untold(desired: Desired) -> Observed:
@@ -71,8 +72,9 @@ def survey_removal(
     wanted = nothing(expand(deployment, names, KINDS, serviceusage_services.ref(names.project)), options)
     wanted, observed = _look(cloud, deployment, names, project, wanted)
     return make_plan(
-        deployment.name, names.project, deployment.file, names.url, wanted, observed, delete_data=delete_data
-    )
+        deployment.name, names.project, deployment.file, names.url, wanted, observed,
+        delete_data=delete_data, endpoint=cloud.endpoint,
+    )  # fmt: skip
 
 
 def _looked_for(wanted: Iterable[Desired], project: Project) -> list[Ref]:

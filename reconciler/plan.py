@@ -27,7 +27,8 @@ TAKE_BACK = (
 class Plan:
     """Changes in a possible order: what is needed first comes first, deletions last and in reverse.
 
-    *notes* are sentences about the deployment as a whole: its cost, its capacity.
+    *notes* are sentences about the deployment as a whole: its cost, its capacity. *endpoint* is what was read in
+    Google Cloud's place, "" for Google Cloud itself.
     """
 
     deployment: str
@@ -36,6 +37,7 @@ class Plan:
     url: str
     changes: tuple[Change, ...]
     notes: tuple[str, ...] = ()
+    endpoint: str = ""
 
     @property
     def wanted(self) -> tuple[Change, ...]:
@@ -49,7 +51,8 @@ class Plan:
     @property
     def fingerprint(self) -> str:
         """A hash of everything that the plan says and was computed from: equal plans do equal things."""
-        return _hash([fingerprint(change) for change in self.changes])
+        about = [self.deployment, self.project, self.endpoint, self.url]
+        return _hash([about, [fingerprint(change) for change in self.changes]])
 
     def refuse_if_blocked(self) -> None:
         """Raise `Protected` with every guard that stands in the way; called before the first write."""
@@ -68,14 +71,14 @@ class Plan:
 
 def make_plan(
     deployment: str, project: str, spec: str, url: str, wanted: Iterable[Desired], observed: Mapping[Ref, Observed],
-    *, delete_data: bool = False, notes: tuple[str, ...] = (),
+    *, delete_data: bool = False, notes: tuple[str, ...] = (), endpoint: str = "",
 ) -> Plan:  # fmt: skip
     """The plan that takes *observed* to *wanted*."""
     changes = {
         d.ref: diff(resolve(d, observed), observed.get(d.ref), delete_data=delete_data, spec=spec)
         for d in wanted
     }
-    return Plan(deployment, project, spec, url, _ordered(changes), notes)
+    return Plan(deployment, project, spec, url, _ordered(changes), notes, endpoint)
 
 
 def order_of_work(changes: Iterable[Change]) -> dict[Ref, frozenset[Ref]]:
@@ -135,7 +138,10 @@ def fingerprint(change: Change) -> str:
             change.ref.name,
             change.action,
             None if wanted is None else {key: plain(value) for key, value in wanted.items()},
-            None if observed is None else [observed.version, observed.busy, dict(observed.body)],
+            None
+            if observed is None
+            else [observed.version, observed.busy, observed.note, observed.leaves, dict(observed.body)],
+            [change.reason, bool(change.blocked), change.foreign],
             [[field.field, plain(field.old), plain(field.new)] for field in change.fields],
         ]
     )

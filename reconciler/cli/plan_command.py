@@ -1,13 +1,47 @@
-"""`plan`: what apply would do, and nothing else."""
+"""`plan`: what apply would do, and nothing else; `plan show`: the same again, out of a sealed plan."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import click
 
 from reconciler.cli.options import on_sandbox, output_format, spec_argument
 
 
-@click.command(name="plan")
+@click.command(name="show")
+@click.argument("plan", type=click.Path())
+@output_format
+@click.pass_context
+def show(context: click.Context, plan: str, style: str) -> None:
+    """Show the sealed plan in the file PLAN as it was reviewed, and whether its spec is still the same; offline.
+
+    Exits like the `plan` that made it, 6 where apply would refuse the file: damaged, not a plan, or its spec has
+    changed. Whether Google Cloud has changed, apply finds out.
+    """
+    from reconciler import sealed
+    from reconciler.cli import console, sealed_report
+    from reconciler.errors import Exit
+
+    seal = sealed.read(plan)
+    sealed_report.show(seal, style)
+    changed = sealed.state_of_spec(seal) == sealed.CHANGED
+    context.exit(Exit.STALE if changed else console.exit_code(seal.plan))
+
+
+class _OrShow(click.Command):
+    """A command on a spec, unless its first argument is `show`; a spec of that name is called ./show."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """The context of whichever of the two is meant."""
+        if args[:1] == ["show"]:
+            return show.make_context(f"{info_name} show", args[1:], parent, **extra)
+        return super().make_context(info_name, args, parent, **extra)
+
+
+@click.command(name="plan", cls=_OrShow)
 @spec_argument
 @output_format
 @on_sandbox
@@ -16,7 +50,10 @@ from reconciler.cli.options import on_sandbox, output_format, spec_argument
 )
 @click.pass_context
 def command(context: click.Context, spec: str, style: str, sandbox: bool, out: str | None) -> None:
-    """Show what has to change for SPEC to come true. Exits 2 where something has to, 5 where a guard forbids it."""
+    """Show what has to change for SPEC to come true. Exits 2 where something has to, 5 where a guard forbids it.
+
+    `mlflow-reconcile plan show PLAN` shows what was sealed with --out.
+    """
     from reconciler import sealed
     from reconciler.cli import console, session
     from reconciler.pipeline import survey

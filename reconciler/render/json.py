@@ -8,7 +8,7 @@ from typing import Any
 from reconciler.change import Action, Change, FieldChange
 from reconciler.model import Json, Origin, Pending
 from reconciler.plan import Plan, fingerprint, plain
-from reconciler.render.values import severity, summary
+from reconciler.render.values import own_origin, severity, summary
 
 FORMAT_VERSION = "1.2"
 ACTIONS = {
@@ -56,7 +56,7 @@ def _change(change: Change) -> dict[str, Any]:
             "after": _after(before, change),
             "after_unknown": unknown,
             "replace_paths": [[f.field] for f in change.fields if f.forces_replacement],
-            "fields": [_field(field) for field in change.fields],
+            "fields": [_field(change, field) for field in change.fields],
         },
         "action_reason": change.reason or None,
         "blocked": change.blocked or None,
@@ -86,12 +86,13 @@ def _seen(body: dict[str, Json] | None, change: Change) -> dict[str, Json]:
     return {key: value for key, value in (body or {}).items() if key in opinions}
 
 
-def _field(field: FieldChange) -> dict[str, Any]:
+def _field(change: Change, field: FieldChange) -> dict[str, Any]:
     return {
         "path": field.field,
         "old": plain(field.old),
         "new": plain(field.new),
         "origin": _origin(field.origin),
+        "asked_by_itself": own_origin(change, field) is not None,
         "effect": field.effect or None,
         "severity": severity(field.grave),
     }
