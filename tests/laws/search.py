@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -64,6 +66,24 @@ def attempt(ground: Ground, expected: Reference, point: Point) -> Tried:
         return Tried(point, met.met, (met.ended.code, *(end.code for end in ends)), tuple(wrong))
 
 
+def attempts(
+    ground: Ground, expected: Reference, points: Sequence[Point], jobs: int, deadline: float = float("inf")
+) -> Iterator[Tried]:
+    """`attempt` of each point, *jobs* at a time, as they end; what has not begun at *deadline* is left out."""
+
+    def one(point: Point) -> Tried | None:
+        return attempt(ground, expected, point) if time.monotonic() < deadline else None
+
+    with ThreadPoolExecutor(jobs) as pool:
+        futures: dict[Future[Tried | None], Point] = {pool.submit(one, point): point for point in points}
+        for future in as_completed(futures):
+            error = future.exception()
+            if error is not None:
+                yield Tried(futures[future], "", (-1,), (f"could not be judged: {error!r}",))
+            elif (found := future.result()) is not None:
+                yield found
+
+
 def _go(own: Bench, ground: Ground, walk: Walk, point: Point | None) -> tuple[Met, list[Ended]]:
     """The walk, the same command again where that is due, and last what must find nothing left to do."""
     spec = str(ground.spec(walk.spec))
@@ -111,14 +131,14 @@ def _leaks(own: Bench, mets: list[Met], ends: list[Ended]) -> Iterator[str]:
 
 
 def written(secret: str) -> set[str]:
-    """The ways to write *secret*: as it is, in base64 of either alphabet, escaped for a URL."""
-    raw = secret.encode()
-    return {
-        secret,
-        base64.b64encode(raw).decode().rstrip("="),
-        base64.urlsafe_b64encode(raw).decode().rstrip("="),
-        quote(secret, safe=""),
-    }
+    """The ways to write *secret*: as it is, escaped for a URL, and what base64 makes of it at any place of a text."""
+    forms = {secret, quote(secret, safe="")}
+    for shift in range(3):
+        padded = b"\0" * shift + secret.encode()
+        whole = len(padded) // 3 * 4  # the characters after these depend on what follows the secret
+        for encode in (base64.b64encode, base64.urlsafe_b64encode):
+            forms.add(encode(padded).decode()[shift and shift + 1 : whole])
+    return forms
 
 
 def spread(points: list[Point], most: int) -> list[Point]:

@@ -6,12 +6,13 @@ from collections.abc import Generator
 
 import pytest
 
-from tests.laws.search import Reference, attempt, reference, spread
+from tests.laws.search import Reference, attempts, reference, spread
 from tests.laws.trouble import KILLS, Sort
 from tests.laws.walks import SMALL, Ground, ground
 
 KILLED, FAULTY = 4, 5
 """How many points of each are tried."""
+AT_ONCE = 2
 FAULTS = tuple(sort for sort in Sort if not sort.kills)
 
 
@@ -34,6 +35,7 @@ def test_the_next_run_reaches_the_same_end(
     points = spread(expected.points(sorts), most)
     assert len(points) == most
     assert {point.sort for point in points} == set(sorts)
-    tried = [attempt(own, expected, point) for point in points]
+    tried = list(attempts(own, expected, points, AT_ONCE))
+    assert len(tried) == most
     assert [one for one in tried if one.wrong] == []
     assert all(one.met for one in tried), "a point that no request came to"

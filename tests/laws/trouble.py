@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from tests.relay import Reply, relay
@@ -48,14 +49,23 @@ _ANSWERS = {
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """The trouble of this *sort* at the request with this *number*, by arrival, from 1."""
+    """The trouble of this *sort* at the request with this *number*, by arrival, from 1.
+
+    Requests arrive side by side, so that a number is not the same request each time. To come back to one, there is
+    *request*, a pattern of "METHOD PATH": the first request that matches is meant then, whatever its number.
+    """
 
     sort: Sort
     number: int
+    request: str = ""
 
     def __str__(self) -> str:
         """In words, as a report and the command line's --point have it."""
-        return f"{self.sort.value}:{self.number}"
+        return f"{self.sort.value}:{self.request or self.number}"
+
+    def meets(self, number: int, request: str) -> bool:
+        """Whether the trouble is due at the request with this number."""
+        return fnmatchcase(request, self.request) if self.request else number == self.number
 
 
 @dataclass(slots=True)
@@ -87,9 +97,11 @@ class _Meddler:
             number = self._number(method, path)
             if number:
                 self.arguments |= argument_lists()
-        if self.point is None or number != self.point.number:
+            due = self.point is not None and not self.met and self.point.meets(number, f"{method} {path}")
+            if due:
+                self.met = f"{method} {path}"
+        if self.point is None or not due:
             return forward()
-        self.met = f"{method} {path}"
         return self._trouble(self.point.sort, forward)
 
     def _number(self, method: str, path: str) -> int:
