@@ -126,7 +126,7 @@ def adopted(desired: Desired, observed: Observed, keys: Collection[str]) -> Chan
         desired.ref,
         Action.UPDATE,
         tuple(field for field in fields if field.field in keys),
-        replace(desired, body=chosen, needs=(), fixed=frozenset(), complete=(), watched=(), mark=None),
+        replace(desired, body=chosen, needs=(), complete=(), watched=(), mark=None),
         observed,
         _whose(desired, observed),
         f"{desired.ref.address} cannot be adopted as it is: {unfit}" if unfit else "",

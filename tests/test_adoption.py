@@ -10,6 +10,7 @@ from reconciler import errors
 from reconciler.adoption import adoption, closing
 from reconciler.apply import apply
 from reconciler.change import Action
+from reconciler.diff import diff
 from reconciler.model import Desired
 from reconciler.plan import Plan
 from tests.builders import Diary, FakeKind, actions, kinds, planned, quick_cloud, want
@@ -65,6 +66,8 @@ def test_what_is_anothers_is_said_to_be() -> None:
     """Whoever agrees knows from whom it is taken."""
     (change,) = adoption(_plan(_world(**{MARK[0]: "mlflow-old"}))).changes
     assert "says that it is mlflow-old's" in change.reason
+    assert change.desired
+    assert diff(change.desired, change.observed).blocked == ""
 
 
 def test_nothing_is_adopted_where_one_cannot_be() -> None:
