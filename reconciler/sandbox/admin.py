@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from reconciler.sandbox.iam.identities import LIFETIME, OPERATOR
+from reconciler.sandbox.json_text import parsed
 from reconciler.sandbox.seeding import account_exists, create_project
 from reconciler.sandbox.weather.conditions import Unusable
 from reconciler.sandbox.world import Visit, World
@@ -77,7 +78,7 @@ def _probe(world: World) -> dict[str, Any]:
 
 def _reply(endpoint: Callable[[dict[str, Any]], Reply], visit: Visit) -> Reply:
     try:
-        body: Any = json.loads(visit.body.read(1 << 20) or b"{}")
+        body: Any = parsed(visit.body.read(1 << 20) or b"{}")
     except ValueError as error:
         return 400, _error(f"The body is no JSON: {error}.")
     if not isinstance(body, dict):

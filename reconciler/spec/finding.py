@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -26,11 +27,22 @@ class Finding:
     severity: Severity = "error"
 
     def __str__(self) -> str:
-        place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+        file = _legible(self.file)
+        place = f"{file}:{self.line}:{self.column}" if self.line else file
         word = "" if self.severity == "error" else "warning: "
-        key = f"{self.key}: " if self.key else ""
-        way = f"\n    way out: {self.way_out}" if self.way_out else ""
-        return f"{place}: {word}{key}{self.message}{way}"
+        key = f"{_legible(self.key)}: " if self.key else ""
+        way = f"\n    way out: {_legible(self.way_out)}" if self.way_out else ""
+        return f"{place}: {word}{key}{_legible(self.message)}{way}"
+
+
+LONGEST = 2000
+"""Characters of a sentence; longer ones quote what nobody reads."""
+
+
+def _legible(text: str) -> str:
+    """*text* at a length to be read, with nothing in it that a terminal would obey."""
+    short = text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+    return short if short.isprintable() else json.dumps(short)[1:-1]
 
 
 @dataclass(frozen=True, slots=True)

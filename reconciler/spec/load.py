@@ -72,7 +72,7 @@ def look(path: str | os.PathLike[str]) -> Seen:
     try:
         reading = read_whole(os.fspath(path))
     except UnreadableError as unreadable:
-        return Seen(None, list(unreadable.findings), None)
+        return Seen(None, _first(list(unreadable.findings)), None)
     findings = list(reading.findings)
     deployment = _judge(reading, findings)
     order = {file: number for number, file in enumerate(reading.files)}

@@ -7,8 +7,10 @@ from a tag, so no YAML can run code.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Literal, cast
 
 import yaml
@@ -20,6 +22,10 @@ DEEPEST = 32
 
 MOST_NODES = 10_000
 """Keys and values, aliases counted as often as they are used. The longest sensible spec has some hundred."""
+
+MOST_DIRECTIVES = 10
+DIRECTIVE = re.compile("^%", re.MULTILINE)
+SURROGATE = re.compile("[\ud800-\udfff]")
 
 LOADER = cast(Any, yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader)
 
@@ -81,6 +87,7 @@ def parse(text: str, file: str) -> tuple[Node, list[Finding]]:
     """The one document in *text*, and what is wrong with it so far. Raises UnreadableError for none."""
     builder = _Builder(file)
     documents = 0
+    _refuse_directives(text, file)
     try:
         for event in cast(Iterator[Any], yaml.parse(text, Loader=LOADER)):
             if isinstance(event, yaml.DocumentStartEvent):
@@ -91,10 +98,24 @@ def parse(text: str, file: str) -> tuple[Node, list[Finding]]:
             _take(builder, event)
     except yaml.YAMLError as error:
         raise UnreadableError(*builder.findings, *_syntax(error, text, file)) from error
+    except (ValueError, OverflowError) as error:  # PyYAML's own parser, of an escape beyond Unicode
+        message = "an escape (\\U) that stands for no character"
+        raise UnreadableError(
+            *builder.findings, Finding(file, 1, 1, "", message, "write the character")
+        ) from error
     root = builder.root
     if root is None or (root.kind == "scalar" and root.plain and root.text == ""):
         raise UnreadableError(*builder.findings, _nothing(text, file))
     return root, builder.findings
+
+
+def _refuse_directives(text: str, file: str) -> None:
+    """Raise UnreadableError for many directives: the parser compares each with all others, for minutes."""
+    found = list(islice(DIRECTIVE.finditer(text), MOST_DIRECTIVES + 1))
+    if len(found) > MOST_DIRECTIVES:
+        line = text.count("\n", 0, found[-1].start()) + 1
+        message = f"more than {MOST_DIRECTIVES} lines that begin with %, YAML's directives"
+        raise UnreadableError(Finding(file, line, 1, "", message, "remove them; a spec needs none"))
 
 
 def _take(builder: _Builder, event: Any) -> None:
@@ -104,6 +125,11 @@ def _take(builder: _Builder, event: Any) -> None:
         _count(builder, 1, line, column, "")
         anchor, text, style = cast(Any, event).anchor, str(cast(Any, event).value), cast(Any, event).style
         tagged = _tagged(builder, event, line, column)
+        if SURROGATE.search(text):  # only PyYAML's own parser lets one through
+            builder.report(
+                line, column, "an escape (\\u) that stands for no character", "write the character"
+            )
+            text, tagged = "", True
         node = Node("broken" if tagged else "scalar", line, column, text, plain=not style)
         _finish(builder, node, anchor)
     elif isinstance(event, yaml.MappingStartEvent | yaml.SequenceStartEvent):
@@ -196,6 +222,7 @@ PLAINER = (
     ("unexpected end of stream", "a quote is not closed", "close the quote"),
     ("expected node content", "something is missing before this", "write it, or remove the line"),
     ("expected the node content", "something is missing before this", "write it, or remove the line"),
+    ("maximum nesting depth", f"nested more than {DEEPEST} levels deep", "check the brackets"),
     ("cannot start any token", "a character that no value can begin with", "quote the value"),
 )
 """libyaml's and PyYAML's words for what people get wrong most, in ours."""

@@ -67,7 +67,7 @@ def answers(path: Path) -> None:
         return
     with pytest.raises(SpecInvalid) as raised:
         load(path)
-    assert all(error.message in raised.value.message for error in errors)
+    assert all(str(error) in raised.value.message for error in errors)
 
 
 @QUICK

@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl
 
 from reconciler.sandbox.iam import cel, identities
 from reconciler.sandbox.iam.policy_members import SETS
+from reconciler.sandbox.json_text import parsed
 from reconciler.sandbox.store import Body
 from reconciler.sandbox.world import Visit, World
 
@@ -59,7 +60,7 @@ def _fields(raw: str) -> dict[str, str]:
     if not raw.lstrip().startswith("{"):
         return dict(parse_qsl(raw))
     try:
-        sent: dict[str, Any] = json.loads(raw)
+        sent: dict[str, Any] = parsed(raw)
     except ValueError as error:
         raise Refused("invalid_request", "The request is no JSON.") from error
     return {

@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from reconciler.sandbox.json_text import parsed
 from reconciler.sandbox.store import Store
 
 OPERATOR: Final = "user:operator@sandbox.example"
@@ -191,7 +192,7 @@ def public_key_of(web_key: Mapping[str, Any]) -> Any:
 def claims_of(token: str) -> dict[str, Any]:
     """The claims of a JWT, unverified: only to find whose key to verify with. {} where it is none."""
     try:
-        claims = json.loads(_unb64(token.split(".")[1]))
+        claims = parsed(_unb64(token.split(".")[1]))
     except (ValueError, IndexError):
         return {}
     return claims if isinstance(claims, dict) else {}  # pyright: ignore[reportUnknownVariableType] -- JSON is checked by use

@@ -2,10 +2,10 @@
 
 import base64
 import binascii
-import json
 import secrets
 from typing import Any, Final
 
+from reconciler.sandbox.json_text import parsed
 from reconciler.sandbox.runtime.upstream import Received
 from reconciler.sandbox.world import Visit
 
@@ -72,7 +72,7 @@ def _issuer(token: str) -> str:
     """Whom a token says that it comes from, unchecked; "" where it is no token."""
     payload = token.split(".")[1]
     try:
-        claims: Any = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        claims: Any = parsed(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
         return str(claims["iss"])
     except (binascii.Error, ValueError, LookupError, TypeError):
         return ""

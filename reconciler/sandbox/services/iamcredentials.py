@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, Final
@@ -11,6 +10,7 @@ from typing import Any, Final
 from reconciler.sandbox.errors import ApiError
 from reconciler.sandbox.iam.access import require
 from reconciler.sandbox.iam.accounts import find_account
+from reconciler.sandbox.json_text import parsed
 from reconciler.sandbox.store import Body
 from reconciler.sandbox.world import Method, Request, World
 
@@ -79,7 +79,7 @@ def _sign_blob(world: World, request: Request) -> Mapping[str, Any]:
 def _sign_jwt(world: World, request: Request) -> Mapping[str, Any]:
     account = _account(world, request, "iam.serviceAccounts.signJwt")
     try:
-        claims: Any = json.loads(request.body.get("payload", ""))
+        claims: Any = parsed(request.body.get("payload", ""))
     except ValueError as error:
         raise ApiError(400, "Request contains an invalid argument: payload is no JSON.") from error
     token = world.identities.sign_jwt(account["email"], claims)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 from urllib.parse import quote
 
 from reconciler.sandbox.errors import ApiError, not_emulated
+from reconciler.sandbox.json_text import parsed
 from reconciler.sandbox.storage import blobs, resumable
 from reconciler.sandbox.storage.blobs import PIECE, Written
 from reconciler.sandbox.storage.resumable import Finished, Received
@@ -111,7 +111,7 @@ def _until(stream: BinaryIO, end: bytes) -> Iterator[bytes]:
 
 def _json(raw: bytes) -> Any:
     try:
-        return json.loads(raw or b"{}")
+        return parsed(raw or b"{}")
     except ValueError as error:
         raise ApiError(400, f"Invalid JSON payload received. {error}", reason="parseError") from error
 

@@ -20,6 +20,7 @@ from urllib.parse import parse_qsl
 from reconciler.sandbox import errors, services
 from reconciler.sandbox.errors import ApiError
 from reconciler.sandbox.iam import access
+from reconciler.sandbox.json_text import parsed
 from reconciler.sandbox.operations import CALLING
 from reconciler.sandbox.weather import faults
 from reconciler.sandbox.weather.conditions import AFTER, BEFORE, STALE
@@ -273,7 +274,7 @@ def _sent(visit: Visit) -> tuple[bytes, dict[str, Any] | None]:
     if not raw.strip():
         return raw, None
     try:
-        sent: Any = json.loads(raw)
+        sent: Any = parsed(raw)
     except ValueError as error:
         text = f"Invalid JSON payload received. {error}"
         raise ApiError(400, text, reason="parseError") from error

@@ -122,7 +122,7 @@ def masked(value: Any) -> Any:
 def _field(key: str, value: Any, variable: str) -> Any:
     if key == "payload":
         # A secret version's data, or what is to be signed.
-        return MASK if isinstance(value, str) else dict.fromkeys(cast("dict[str, Any]", value or {}), MASK)
+        return dict.fromkeys(cast("dict[str, Any]", value), MASK) if isinstance(value, dict) else MASK
     holds = _SECRET.match(key) and key not in _PLAIN
     told = key == "value" and _SECRET.match(variable)
     if (holds or told) and value not in (None, ""):
@@ -131,7 +131,7 @@ def _field(key: str, value: Any, variable: str) -> Any:
 
 
 def _line(entry: dict[str, Any]) -> str:
-    return json.dumps(entry, ensure_ascii=False) + "\n"
+    return json.dumps(entry, ensure_ascii=False).encode("utf-8", "backslashreplace").decode() + "\n"
 
 
 def _short(value: Any) -> Any:

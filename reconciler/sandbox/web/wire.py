@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 import socket
 import ssl
 import struct
@@ -46,6 +47,8 @@ PAGE: Final = (
     "  <!-- {reason} -->\n  <p><b>{status}.</b> <ins>That’s an error.</ins>\n"
     "  <p>{text}  <ins>That’s all we know.</ins>\n"
 )
+_TO: Final = re.compile(r"((?=.{1,253}:)[0-9A-Za-z-]{1,63}(?:\.[0-9A-Za-z-]{1,63})*):([0-9]{1,5})")
+"""What CONNECT may name: a host of letters and digits, of which certificates can be made, and a port."""
 Tunnel = Callable[[str, int], "ssl.SSLContext | None"]
 """(host, port) of a CONNECT -> the TLS to speak with it, or None to refuse."""
 
@@ -162,9 +165,9 @@ class Listener:
         return exchange.keep and body.finish()
 
     def _connect(self, connection: _Connection, head: Head) -> bool:
-        host, _, port = head.target.rpartition(":")
-        context = self._tunnel(host, int(port)) if self._tunnel is not None and port.isdigit() else None
-        if context is None or connection.through:
+        found = _TO.fullmatch(head.target)
+        context = self._tunnel(found[1], int(found[2])) if self._tunnel is not None and found else None
+        if found is None or context is None or connection.through:
             text = f"This is a sandbox: it stands in for Google Cloud and does not lead to {head.target}.\n"
             headers = [("Content-Type", "text/plain"), ("Connection", "close")]
             _send(connection.sock, head.version, 403, headers, text.encode(), head_only=False)
@@ -175,7 +178,7 @@ class Listener:
         self._open.discard(connection.sock)
         self._open.add(wrapped)
         connection.sock, connection.reader = wrapped, _reader(wrapped)
-        connection.scheme, connection.through = "https", host
+        connection.scheme, connection.through = "https", found[1].lower()
         return True
 
 
@@ -202,7 +205,10 @@ def _visit(
 ) -> Visit:
     host, target = head.get("host") or connection.through, head.target
     if not target.startswith("/"):
-        parts = urlsplit(target)
+        try:
+            parts = urlsplit(target)
+        except ValueError as error:
+            raise Malformed("its target is no URL") from error
         host = parts.netloc or host
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return Visit(
