@@ -10,7 +10,7 @@ WITHOUT_VENV := $(PYTHON) -c 'from reconciler.sandbox import control as c
 SPEC ?= specs/quickstart.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help up down setup test check unit conformance bench clean
+.PHONY: help up down setup test check unit conformance laws bench clean
 
 help: ## Show what can be made.
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -64,6 +64,11 @@ unit: $(VENV)/.ready-dev ## Every test.
 
 conformance: $(VENV)/.ready-dev ## Replay what the real APIs answered (RECORDINGS=FOLDER), and look at Google's schemas.
 	@$(BIN)/python -m tests.conformance $(if $(RECORDINGS),--recordings '$(RECORDINGS)') $(ARGS)
+
+laws: $(VENV)/.ready-dev ## Search for counter-examples to what is promised: every request, any two specs, every guard.
+	@$(BIN)/python -m tests.laws $(ARGS)
+	@$(BIN)/python -m tests.laws.pairs
+	@$(BIN)/python -m tests.mutations
 
 bench: $(VENV)/.ready-dev ## Measure speed and memory, as ratios in one run.
 	$(BIN)/python -m bench.plan

@@ -35,10 +35,10 @@ def main() -> int:
                 else shutil.copy(source, copy / name)
             )
         if _tested(copy, *dict.fromkeys(guard.test for guard in GUARDS)) != 0:
-            print("the tests fail with every guard in its place")  # noqa: T201 -- a report
+            print("the tests fail with every guard in its place")
             return 1
         idle = [guard for guard in GUARDS if not _missed(copy, guard)]
-    print(f"{len(GUARDS)} guards taken out, {len(GUARDS) - len(idle)} missed by a test")  # noqa: T201 -- a report
+    print(f"{len(GUARDS)} guards taken out, {len(GUARDS) - len(idle)} missed by a test")
     return 1 if idle else 0
 
 
@@ -52,7 +52,7 @@ def _missed(copy: Path, guard: Guard) -> bool:
     finally:
         file.write_text(whole, encoding="utf-8")
     told = "missed" if code == FAILED else f"NOT MISSED (pytest ended with {code})"
-    print(f"law {guard.law:>2}  {told:<8}  {guard.does}  [{guard.test}]", flush=True)  # noqa: T201 -- a report
+    print(f"law {guard.law:>2}  {told:<8}  {guard.does}  [{guard.test}]", flush=True)
     return code == FAILED
 
 
