@@ -20,6 +20,7 @@ class Asked:
     walks: tuple[Walk, ...]
     sorts: tuple[Sort, ...]
     point: Point | None
+    writes: bool
     most: int
     jobs: int
     seconds: float
@@ -33,8 +34,8 @@ def main(arguments: Sequence[str]) -> int:
     with ground() as own:
         for walk in asked.walks:
             expected = reference(own, walk)
-            points = spread(expected.points(asked.sorts), asked.most) if asked.most else None
-            points = [asked.point] if asked.point else points or expected.points(asked.sorts)
+            points = expected.at_writes(asked.sorts) if asked.writes else expected.points(asked.sorts)
+            points = [asked.point] if asked.point else spread(points, asked.most or len(points))
             _say(f"{walk.name}: {expected.requests} requests, {len(points)} points to try")
             tried = wrong = again = 0
             for one in attempts(own, expected, points, asked.jobs, deadline):
@@ -57,6 +58,7 @@ def _asked(arguments: Sequence[str]) -> Asked:
     parser.add_argument("--walk", action="append", choices=list(named), help="only this one; can be repeated")
     parser.add_argument("--sort", action="append", choices=[sort.value for sort in Sort], help="the same")
     parser.add_argument("--point", help="only this one: SORT:NUMBER or SORT:PATTERN, of 'METHOD PATH'")
+    parser.add_argument("--writes", action="store_true", help="each write once instead of every request")
     parser.add_argument("--most", type=int, default=0, help="points of each walk, evenly spread; 0 is all")
     parser.add_argument("--jobs", type=int, default=2, help="points at a time")
     parser.add_argument("--seconds", type=float, default=0, help="begin no point after these; 0 is never")
@@ -66,6 +68,7 @@ def _asked(arguments: Sequence[str]) -> Asked:
         tuple(named[name] for name in said.walk) if said.walk else WALKS,
         tuple(Sort(value) for value in said.sort) if said.sort else tuple(Sort),
         _point(Sort(sort), where) if said.point else None,
+        said.writes,
         said.most,
         said.jobs,
         said.seconds,
@@ -78,7 +81,7 @@ def _point(sort: Sort, where: str) -> Point:
 
 def _say(*lines: str) -> None:
     for line in lines:
-        print(line, flush=True)  # noqa: T201 -- a program that reports
+        print(line, flush=True)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ AGAIN = 3
 IN_FLIGHT = (6, 7)
 CLEAR = (1, 4, 6, 7, 9)
 """How a command may end that met a fault."""
+BEFORE, AFTER = "before.plan", "after.plan"
 BUG = re.compile(r"Traceback|this is a bug")
 
 
@@ -30,7 +31,12 @@ class Reference:
 
     walk: Walk
     requests: int
+    writes: tuple[str, ...]
     state: State
+
+    def at_writes(self, sorts: Iterable[Sort]) -> list[Point]:
+        """A point of each of these sorts at each write: where most can go wrong."""
+        return [Point(sort, 0, write) for sort in sorts for write in self.writes]
 
     def points(self, sorts: Iterable[Sort]) -> list[Point]:
         """Every point of these sorts."""
@@ -50,18 +56,21 @@ class Tried:
 def reference(ground: Ground, walk: Walk) -> Reference:
     """Go the walk undisturbed. Raises AssertionError where that already does not end as it should."""
     with bench(ground.state(walk.before)) as own:
+        known = state.secrets_of(own.home)
+        told = _planned(own, ground, walk)
         met, ends = _go(own, ground, walk, None)
-        wrong = [*_unclean(met, ends), *_leaks(own, [met], [met.ended, *ends])]
+        wrong = [*_unclean(met, ends), *_leaks(own, known, met, [*told, *ends])]
         assert met.ended.code == 0, met.ended.said
         assert not wrong, wrong
-        return Reference(walk, met.requests, state.read(own.home))
+        return Reference(walk, met.requests, met.writes, state.read(own.home))
 
 
 def attempt(ground: Ground, expected: Reference, point: Point) -> Tried:
     """Go the walk with the trouble of *point*, then again without, and judge the end."""
     with bench(ground.state(expected.walk.before)) as own:
+        known = state.secrets_of(own.home)
         met, ends = _go(own, ground, expected.walk, point)
-        wrong = [*_unclean(met, ends), *_leaks(own, [met], [met.ended, *ends])]
+        wrong = [*_unclean(met, ends), *_leaks(own, known, met, ends)]
         wrong += state.differences(expected.state, state.read(own.home))
         return Tried(point, met.met, (met.ended.code, *(end.code for end in ends)), tuple(wrong))
 
@@ -84,6 +93,17 @@ def attempts(
                 yield found
 
 
+def _planned(own: Bench, ground: Ground, walk: Walk) -> list[Ended]:
+    """What is said of the walk before it is gone, in every format, and as a plan in a file."""
+    command = ("plan", "--out", str(own.home / BEFORE))
+    if walk.command[0] != "apply":
+        command = (*walk.command, "--dry-run")
+    spec = str(ground.spec(walk.spec))
+    told = [own.run(*command, "--sandbox", "--format", kind, spec) for kind in ("text", "json", "markdown")]
+    assert [ended.code for ended in told] == [2, 2, 2], told
+    return told
+
+
 def _go(own: Bench, ground: Ground, walk: Walk, point: Point | None) -> tuple[Met, list[Ended]]:
     """The walk, the same command again where that is due, and last what must find nothing left to do."""
     spec = str(ground.spec(walk.spec))
@@ -94,8 +114,7 @@ def _go(own: Bench, ground: Ground, walk: Walk, point: Point | None) -> tuple[Me
     while last.code != 0 and len(ends) < AGAIN and (not ends or last.code in IN_FLIGHT):
         last = own.run(*command, "--sandbox", timeout=600)
         ends.append(last)
-    plan = own.home / "settled.json"
-    saved = ("--out", str(plan)) if walk.settled == ("plan",) else ()
+    saved = ("--out", str(own.home / AFTER)) if walk.settled == ("plan",) else ()
     ends.append(own.run(*walk.settled, "--sandbox", "--format", "json", *saved, spec))
     return met, ends
 
@@ -114,17 +133,16 @@ def _unclean(met: Met, ends: list[Ended]) -> Iterator[str]:
         yield f"the troubled run ended with {met.ended.code}: {met.ended.err[-600:]}"
 
 
-def _leaks(own: Bench, mets: list[Met], ends: list[Ended]) -> Iterator[str]:
-    """Where a secret's payload is found: outputs, the plan's file, the sandbox's log, argument lists."""
-    log = own.run("sandbox", "log", "--last", "0", "--bodies")
-    plan = own.home / "settled.json"
+def _leaks(own: Bench, known: frozenset[str], met: Met, ends: list[Ended]) -> Iterator[str]:
+    """Where a payload is found, of those *known* before or there now: outputs, plans, the log, argument lists."""
+    plans = [own.home / name for name in (BEFORE, AFTER)]
     places = {
-        "an output": "".join(ended.said for ended in ends),
-        "the plan's file": plan.read_text() if plan.exists() else "",
-        "the sandbox's log": log.said,
-        "an argument list": "\n".join(line for met in mets for line in met.arguments),
+        "an output": "".join(ended.said for ended in (met.ended, *ends)),
+        "a plan's file": "".join(plan.read_text() for plan in plans if plan.exists()),
+        "the sandbox's log": own.run("sandbox", "log", "--last", "0", "--bodies").said,
+        "an argument list": "\n".join(met.arguments),
     }
-    for secret in state.secrets_of(own.home):
+    for secret in known | state.secrets_of(own.home):
         for place, text in places.items():
             if any(form in text for form in written(secret)):
                 yield f"a secret is in {place}"

@@ -31,7 +31,7 @@ _DROPPED = re.compile(
 _RANDOM = (
     (re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"), "UUID"),
     (re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:\d\d)"), "TIME"),
-    (re.compile(r"\b\d{10,}(\.\d+)?\b"), "NUMBER"),
+    (re.compile(r"\b(\d{11,}|\d{10}\.\d+)\b"), "NUMBER"),
     (re.compile(r"(-\d{5})-[a-z0-9]{3}\b"), r"\1-REVISION"),
     (re.compile(r"(-(?:migrate|retain|retention))-[a-z0-9]{5}\b"), r"\1-EXECUTION"),
     (re.compile(r"(?<= in )[\d.]+s\b"), "SECONDS"),

@@ -18,6 +18,7 @@ from tests.scenarios.command import RECONCILE, ROOT, Bench, Ended
 
 TIMEOUT = 600
 _POLL = re.compile(r"/(operations|builds)/")
+_CHANCE = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?<!\d)\d{13,}(?!\d)")
 _POLLED = 2
 """How many readings of one operation count; the later ones are like the second."""
 
@@ -75,6 +76,8 @@ class Met:
     ended: Ended
     met: str
     requests: int
+    writes: tuple[str, ...]
+    """Each write once, in order, as a pattern that finds it again."""
     arguments: frozenset[str] = field(repr=False)
     """The argument lists of all processes while it worked."""
 
@@ -145,7 +148,8 @@ def run_troubled(bench: Bench, command: tuple[str, ...], point: Point | None) ->
         finally:
             client.kill()
     ended = Ended(client.returncode, out, err)
-    return Met(ended, meddler.met, meddler.requests, frozenset(meddler.arguments))
+    writes = dict.fromkeys(_CHANCE.sub("*", f"{one.method} {one.path}") for one in through.writes)
+    return Met(ended, meddler.met, meddler.requests, tuple(writes), frozenset(meddler.arguments))
 
 
 def argument_lists() -> set[str]:
