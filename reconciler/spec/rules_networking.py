@@ -63,7 +63,14 @@ def connector_has_a_place(deployment: Deployment) -> Iterator[Problem]:
         keys = (f"{BELOW}connector.subnetwork", f"{BELOW}host_project")
         yield Problem(keys, message, ways)
         return
-    begins = IPv4Interface(connector.range).network
+    try:
+        begins = IPv4Interface(connector.range).network
+    except ValueError:
+        message = (
+            f"{connector.range} is no range of addresses: four numbers up to 255, none with a zero in front"
+        )
+        yield Problem((key,), message, ("write it as in 10.8.0.0/28",))
+        return
     if str(begins) != connector.range:
         message = f"{connector.range} lies inside {begins}: a /28 begins at a multiple of 16"
         yield Problem((key,), message, (f"did you mean {begins}?",))

@@ -154,3 +154,13 @@ def test_not_every_one_of_thousands_of_findings_is_said(check_text: Check) -> No
     found = check_text("".join(f"k{number}: !!str x\n" for number in range(9_000)))
     assert len(found) == 101
     assert "more findings follow" in found[-1].message
+
+
+@pytest.mark.parametrize("written", ["05.8.0.0/28", "10.8.00.0/28"])
+def test_a_range_with_zeros_in_front_is_none(check_with: Check, written: str) -> None:
+    """They would be octal to some readers; it is one finding."""
+    (found,) = check_with(
+        f"networking: {{database_ip: private, egress: connector, connector: {{range: {written}}}}}\n"
+    )
+    assert found.key == "networking.connector.range"
+    assert "zero in front" in found.message
