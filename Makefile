@@ -10,7 +10,7 @@ WITHOUT_VENV := $(PYTHON) -c 'from reconciler.sandbox import control as c
 SPEC ?= specs/quickstart.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help up down setup test check unit conformance laws bench clean
+.PHONY: help up down setup test check unit conformance laws fuzz bench clean
 
 help: ## Show what can be made.
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -69,6 +69,10 @@ laws: $(VENV)/.ready-dev ## Search for counter-examples to what is promised: eve
 	@$(BIN)/python -m tests.laws $(ARGS)
 	@$(BIN)/python -m tests.laws.pairs
 	@$(BIN)/python -m tests.mutations
+
+fuzz: $(VENV)/.ready-dev ## Feed what reads specs, plans and requests with mutated input, for a minute each.
+	@$(BIN)/python -m pip install --quiet 'atheris>=3.0'
+	@for reader in spec plan http; do $(BIN)/python -m tests.fuzz $$reader 60 || exit 1; done
 
 bench: $(VENV)/.ready-dev ## Measure speed and memory, as ratios in one run.
 	$(BIN)/python -m bench.plan

@@ -241,6 +241,8 @@ def _replanned(run: _Run, change: Change) -> Change:
     if desired is None or change.action is Action.DELETE:
         return change
     after = diff(resolve(desired, _snapshot(run)), found)
+    if after.blocked and not change.blocked:
+        raise errors.Protected(f"{change.ref.address} changed while it was being updated: {after.blocked}")
     if after.action is Action.REPLACE and change.action is not Action.REPLACE:
         raise errors.Protected(
             f"{change.ref.address} changed while it was being updated, and would now be replaced: {after.reason}"

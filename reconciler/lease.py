@@ -21,6 +21,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from reconciler import errors, holder
+from reconciler.gcp import retries
 from reconciler.gcp.cloud import Cloud
 from reconciler.gcp.proto import as_json
 from reconciler.resources import secretmanager_secret
@@ -212,11 +213,15 @@ def standing(cloud: Cloud, deployment: Deployment) -> Standing | None:
 
 def break_it(cloud: Cloud, deployment: Deployment) -> Standing | None:
     """Take the lease from whoever holds it; who that was, None for nobody."""
-    found = _read(cloud, deployment)
-    held = standing_of(found)
-    if found is not None and held is not None:
-        _write(cloud, deployment, {}, str(found["etag"]))
-    return held
+
+    def attempt() -> Standing | None:
+        found = _read(cloud, deployment)
+        held = standing_of(found)
+        if found is not None and held is not None:
+            _write(cloud, deployment, {}, str(found["etag"]))
+        return held
+
+    return retries.persist(retries.BREAKING, attempt, cloud.pause)
 
 
 def standing_of(secret: Mapping[str, Any] | None) -> Standing | None:

@@ -234,6 +234,17 @@ def test_a_race_never_turns_an_update_into_a_replacement() -> None:
     assert fake.writes() == [("update", "a", "size")]
 
 
+def test_a_race_never_takes_over_what_is_not_ours_any_more() -> None:
+    """Whose label was taken off in the meantime is refused like any other thing that is not ours."""
+    fake = FakeKind()
+    fake.put("a", x=1, label="ours")
+    plan = _plan_for(fake, want("a", {"x": 2, "label": "ours"}, mark=("label", "ours")))
+    fake.put("a", x=1, label="theirs")
+    _, text, _ = _fails(plan, fake, errors.Protected)
+    assert "changed while it was being updated" in text
+    assert fake.live[ref("a")].body == {"x": 1, "label": "theirs"}
+
+
 def test_a_planned_replacement_survives_a_race() -> None:
     """A replacement that was planned and approved stays one when its first attempt lost a race."""
     fake = FakeKind(failing={("delete", "a"): [errors.VersionMoved("moved")]})

@@ -44,6 +44,10 @@ def _member_not_yet_known(error: BaseException) -> bool:
     return _transient(error) or unknown or isinstance(error, errors.VersionMoved)
 
 
+def _moved(error: BaseException) -> bool:
+    return isinstance(error, errors.VersionMoved)
+
+
 def _source_not_yet_readable(error: BaseException) -> bool:
     """Cloud Build resolves a build's source at once, with the builder's grant of a moment ago; nothing has run yet."""
     words = ("could not resolve source", "does not exist")
@@ -76,6 +80,9 @@ READ = Policy(_transient, budget=120, first=0.2, longest=15)
 
 ONCE = Policy(_rejected_before_it_ran, budget=60, first=0.5, longest=8)
 """Writes that would do it twice (a secret version, a job's execution): only what surely was not carried out."""
+
+BREAKING = Policy(_moved, budget=30, first=0.1, longest=2)
+"""Taking the lease from a holder who may renew it between our read and our write."""
 
 AFTER_ENABLING = Policy(_not_yet_enabled, budget=300, first=0.5, longest=15)
 """A whole change of an API that this run enabled, usable seconds to minutes later; its calls have policies too."""

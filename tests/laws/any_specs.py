@@ -45,7 +45,6 @@ CHOICES: Final[Mapping[str, tuple[Any, ...]]] = {
     "database.tier": ("db-g1-small", "db-custom-1-3840", "db-custom-2-7680"), "database.disk_gb": (10, 20),
     "database.availability": ("zonal", "regional"), "database.flags": ({}, {"log_min_duration_statement": "1000"}),
     "database.query_insights": (False, True), "database.disk_limit_gb": (0, 200),
-    "database.disk_autoresize": (True, False),
     "database.backups": (
         {}, {"keep": 14, "start_time": "05:00"}, {"point_in_time_recovery": True, "log_days": 3}, {"enabled": False},
     ),

@@ -42,6 +42,9 @@ STICKY: Final[Mapping[str, str]] = {
     ),
     r"secretmanager\.version \S+ .*": "a secret keeps the version that it has",
     r"sqladmin\.database \S+/databases/mlflow_auth .*": "the database of users stays when the mode changes: it is data",
+    r"run\.service_iam \S+ roles/run\.invoker (?!allUsers)\S+": (
+        "nobody loses a role by leaving the spec, unless auth.exclusive says so: others may have granted it"
+    ),
     r"run\.migration .*": "which execution was the last, and what for, is history",
     r"run\.service \S+ template\.revision": "how many revisions there have been is history",
     r"\S+ \S+ .*(etag|generation|uid)": "counts writes",
