@@ -48,7 +48,7 @@ class Request:
     """Path and query parameters by their discovery names: str, int, bool, or list of str where repeated.
     int64 are str, as in Google's JSON. A parameter that was not sent is absent."""
     body: dict[str, Any]
-    """The JSON body; {} where there is none. Fields sent as null are kept for Cloud Storage only (null deletes)."""
+    """The JSON body; {} where there is none. A field sent as null is kept where null deletes (`web.validation`)."""
     caller: str
     """An IAM member: "user:…", "serviceAccount:…" or "anonymous"."""
     project: str

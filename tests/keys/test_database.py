@@ -6,7 +6,7 @@ from collections.abc import Generator
 
 import pytest
 
-from tests.keys.live import Case, Live, keys_of, living, prove
+from tests.keys.live import Case, Live, keys_of, lines, living, prove
 
 SETTINGS = "~ sqladmin.instance/mlflow-keys settings"
 BACKUP, WINDOW = f"{SETTINGS}.backupConfiguration", f"{SETTINGS}.maintenanceWindow"
@@ -86,3 +86,13 @@ def _live(tmp_path_factory: pytest.TempPathFactory) -> Generator[Live]:
 def test_a_key_changes_exactly_what_it_says(live: Live, key: str) -> None:
     """Applied, it leaves nothing to say; applied again, nothing is written."""
     prove(live, key, CASES)
+
+
+def test_a_window_of_maintenance_is_taken_off(live: Live) -> None:
+    """`any` clears what was set, as gcloud's --maintenance-window-any does, and leaves nothing to say."""
+    live.say("database.maintenance", {"day": "monday", "hour": 3})
+    live.apply()
+    live.say("database.maintenance", {"day": "any"})
+    assert lines(live.plan()) == [f"{WINDOW}.day: 1 -> 0", f"{WINDOW}.hour: 3 -> 0"]
+    live.apply()
+    assert lines(live.plan()) == []

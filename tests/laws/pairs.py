@@ -45,6 +45,9 @@ STICKY: Final[Mapping[str, str]] = {
     r"run\.service_iam \S+ roles/run\.invoker (?!allUsers)\S+": (
         "nobody loses a role by leaving the spec, unless auth.exclusive says so: others may have granted it"
     ),
+    r"\S+ \S+ (settings\.userL|l)abels\.\S+": (
+        "a label that left the spec cannot be told from one that somebody else has set"
+    ),
     r"run\.migration .*": "which execution was the last, and what for, is history",
     r"run\.service \S+ template\.revision": "how many revisions there have been is history",
     r"\S+ \S+ .*(etag|generation|uid)": "counts writes",

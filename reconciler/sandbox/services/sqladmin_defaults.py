@@ -46,15 +46,26 @@ class About:
 
 
 def merged(current: Mapping[str, Any], sent: Mapping[str, Any]) -> dict[str, Any]:
-    """PATCH: messages are merged field by field; lists and maps are replaced."""
+    """PATCH: messages are merged field by field; lists and maps are replaced, and null clears."""
     result = dict(current)
     for key, value in sent.items():
         before = result.get(key)
-        if isinstance(value, dict) and isinstance(before, dict) and key not in _REPLACED:
+        if value is None:
+            result.pop(key, None)
+        elif isinstance(value, dict) and isinstance(before, dict) and key not in _REPLACED:
             result[key] = merged(cast("dict[str, Any]", before), cast("dict[str, Any]", value))
         else:
-            result[key] = value
+            result[key] = without_nulls(cast("dict[str, Any]", value)) if isinstance(value, dict) else value
     return result
+
+
+def without_nulls(body: Mapping[str, Any]) -> dict[str, Any]:
+    """*body* without the fields that are null, at any depth of messages."""
+    return {
+        key: without_nulls(cast("dict[str, Any]", value)) if isinstance(value, dict) else value
+        for key, value in body.items()
+        if value is not None
+    }
 
 
 def completed(sent: Mapping[str, Any], about: About) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final, cast
 
@@ -16,7 +17,7 @@ from reconciler.sandbox.services import sqladmin_operations as operations
 from reconciler.sandbox.services import sqladmin_replicas as replicas
 from reconciler.sandbox.services import sqladmin_settings as rules
 from reconciler.sandbox.services import sqladmin_versions as versions
-from reconciler.sandbox.services.sqladmin_defaults import About, completed, merged
+from reconciler.sandbox.services.sqladmin_defaults import About, completed, merged, without_nulls
 from reconciler.sandbox.services.sqladmin_settings import invalid
 from reconciler.sandbox.services.sqladmin_work import (
     CREATE,
@@ -106,12 +107,14 @@ def listing(world: World, request: Request) -> dict[str, Any]:
 
 
 def patch(world: World, request: Request) -> dict[str, Any]:
-    """instances.patch: what is sent is merged into what is there."""
+    """instances.patch: what is sent is merged into what is there; null clears a field."""
     current = find(world, request)["resource"]
+    whole = cast("dict[str, Any]", request.body.get("settings") or {})
+    request = replace(request, body=without_nulls(request.body))
     sent = request.body.get("settings", {})
     mode = current["settings"]["ipConfiguration"]["sslMode"]
     rules.check_sent(sent, versions.engine(current["databaseVersion"]), mode)
-    return _change(world, request, current, merged(current["settings"], sent))
+    return _change(world, request, current, merged(current["settings"], whole))
 
 
 def update(world: World, request: Request) -> dict[str, Any]:

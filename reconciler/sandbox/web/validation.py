@@ -28,6 +28,8 @@ _RANGES: Final = {
 }
 KEEPS_NULL: Final = frozenset({"storage"})
 """APIs where null in a PATCH deletes; elsewhere null means that the field was not sent."""
+CLEARS_BY_NULL: Final = frozenset({("sqladmin", "instances.patch")})
+"""Methods of the others where it deletes as well: gcloud's --maintenance-window-any sends nothing else."""
 _NUMBERS: Final[dict[str, dict[int, str]]] = {
     # google.api.LaunchStage is declared in another order than it is numbered.
     "LAUNCH_STAGE_UNSPECIFIED": {
@@ -200,7 +202,8 @@ def check_body(method: Described, body: Any) -> dict[str, Any]:
             raise bad_request([("", text)])
         return {}
     schema = method.schemas[method.request]
-    walk = _Walk(method.schemas, keep_null=method.api in KEEPS_NULL, answer=False)
+    keep_null = method.api in KEEPS_NULL or (method.api, method.method_id) in CLEARS_BY_NULL
+    walk = _Walk(method.schemas, keep_null=keep_null, answer=False)
     if isinstance(body, dict) and not _root(method):
         # What the path binds is a field of the request message too; some clients send it twice.
         known = schema.get("properties", {})

@@ -114,6 +114,21 @@ def test_one_operation_at_a_time(cloud: Cloud) -> None:
     assert reason(user) == (409, "operationInProgress")
 
 
+def test_null_in_a_patch_clears(made: Cloud) -> None:
+    """What `gcloud sql instances patch --maintenance-window-any` sends; the rest stays as it is."""
+    window = {"day": 7, "hour": 4}
+    do(made, "PATCH", DB, {"settings": {"maintenanceWindow": window, "userLabels": {"a": "b"}}})
+    do(
+        made,
+        "PATCH",
+        DB,
+        {"settings": {"maintenanceWindow": None, "backupConfiguration": {"startTime": None}}},
+    )
+    settings = made.ok("GET", DB)["settings"]
+    assert "maintenanceWindow" not in settings
+    assert settings["userLabels"] == {"a": "b"}
+
+
 def test_patch_merges_and_put_replaces(made: Cloud) -> None:
     """Unnamed settings stay with PATCH, and go back to their defaults with PUT. Maps are replaced as a whole."""
     backup = {"enabled": True, "startTime": "03:00"}
