@@ -41,13 +41,13 @@ def command(
     cloud = session.connect(deployment, sandbox=sandbox)
     cloud.changing = not dry_run
     plan = adoption(survey(cloud, deployment))
-    claim = lease.look(cloud, deployment)
     console.show(plan, style, closing(plan))
     if dry_run:
         context.exit(console.exit_code(plan))
     plan.refuse_if_blocked()
     if not plan.wanted:
         return
+    claim = lease.look(cloud, deployment)
     claim.refuse_if_held()
     console.agreed("Adopt these?", yes=yes)
     carry_out(cloud, plan, claim, checked=not unchecked)

@@ -45,7 +45,6 @@ def command(
     cloud = session.connect(deployment, sandbox=sandbox)
     cloud.changing = not dry_run
     plan = survey(cloud, deployment)
-    claim = lease.look(cloud, deployment)
     if seal:
         sealed.refuse_if_stale(seal, plan)
     console.show(plan, style)
@@ -54,6 +53,7 @@ def command(
     plan.refuse_if_blocked()
     if not plan.wanted:
         return
+    claim = lease.look(cloud, deployment)
     claim.refuse_if_held()
     console.agreed("Apply these changes?", yes=yes)
     carry_out(cloud, plan, claim, checked=not unchecked)

@@ -49,15 +49,15 @@ def command(
     cloud = session.connect(deployment, sandbox=sandbox)
     cloud.changing = not dry_run
     plan = survey_removal(cloud, deployment, delete_data=delete_data, options=options)
-    claim = lease.look(cloud, deployment)
-    claim.gone = delete_data
     console.show(plan, style)
     if dry_run:
         context.exit(console.exit_code(plan))
     plan.refuse_if_blocked()
     if not plan.wanted:
         return
+    claim = lease.look(cloud, deployment)
     claim.refuse_if_held()
+    claim.gone = delete_data
     if delete_data:
         _name_typed(deployment.name, confirm)
     else:
