@@ -65,7 +65,8 @@ def diff(
         )
     if not any(field.forces_replacement for field in fields):
         reason = TAKEN_OVER if foreign else beyond
-        return Change(desired.ref, Action.UPDATE, fields, desired, observed, reason, _fall(desired, fields))
+        blocked = "; ".join(filter(None, (_fall(desired, fields), _moved(desired, fields))))
+        return Change(desired.ref, Action.UPDATE, fields, desired, observed, reason, blocked)
     return _replace(desired, observed, fields)
 
 
@@ -108,10 +109,10 @@ def _whose(desired: Desired, observed: Observed) -> str:
 
 def _unfit(desired: Desired, fields: tuple[FieldChange, ...]) -> str:
     """Why what is there can never become what is wanted, and what to do; "" where it can."""
-    unfit = [f for f in fields if f.forces_replacement or (f.field in desired.only_up and not _rises(f))]
-    told = [
-        f"{f.field} cannot change, {f.old} -> {f.new}" if f.forces_replacement else _falls(f) for f in unfit
-    ]
+    falling = [f for f in fields if f.field in desired.only_up and not f.forces_replacement and not _rises(f)]
+    stiff = [f for f in fields if f.forces_replacement or _moves(desired, f)]
+    unfit = [f for f in fields if f in stiff or f in falling]
+    told = [_falls(f) if f in falling else f"{f.field} cannot change, {f.old} -> {f.new}" for f in unfit]
     lines = sorted({str(f.origin) for f in unfit if f.origin and f.origin.line})
     where = f" ({', '.join(lines)})" if lines else ""
     return f"{'; '.join(told)}. Let the spec say what it is{where}, or choose another name" if told else ""
@@ -145,6 +146,19 @@ def _fall(desired: Desired, fields: tuple[FieldChange, ...]) -> str:
     """The guard's sentence where a number would go down that can only go up."""
     falling = [f for f in fields if f.field in desired.only_up and not _rises(f)]
     return "; ".join(f"{desired.ref.address}: {_falls(f)}{_stuck(desired, f)}" for f in falling)
+
+
+def _moved(desired: Desired, fields: tuple[FieldChange, ...]) -> str:
+    """The guard's sentence where what is there would lose sight of its data."""
+    return "; ".join(
+        f"{desired.ref.address}: {f.field} cannot become another, {f.old} -> {f.new}; {desired.anchors[f.field]}"
+        for f in fields
+        if _moves(desired, f)
+    )
+
+
+def _moves(desired: Desired, field: FieldChange) -> bool:
+    return field.field in desired.anchors and bool(field.old and field.new)
 
 
 def _falls(field: FieldChange) -> str:

@@ -82,6 +82,7 @@ class Desired:
     One that *empties* cannot be deleted (a policy): when the deployment goes, its fields are unset instead.
     *mark* is a field and the value by which a live resource is ours: without it, it is neither changed nor deleted
     until it is adopted. The numbers in *only_up* fields never go down.
+    *anchors* say where the data is: such a field may be set and unset but not changed, and the sentence says why.
     *stuck* says, per field, what to do where it would have to be replaced, or go down, while others live on it.
     While the field *guard* is true on the live resource, it is not deleted.
     What is *part_of* another resource comes into being by itself but goes with the other.
@@ -120,6 +121,7 @@ class Desired:
     guard: str = ""
     mark: tuple[str, str] | None = None
     only_up: frozenset[str] = frozenset()
+    anchors: Mapping[str, str] = field(default_factory=dict[str, str])
     stuck: Mapping[str, str] = field(default_factory=dict[str, str])
     effects: Mapping[str, str] = field(default_factory=dict[str, str])
     origins: Mapping[str, Origin] = field(default_factory=dict[str, Origin])

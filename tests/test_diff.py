@@ -267,6 +267,32 @@ def test_what_only_goes_up_is_not_brought_down() -> None:
     assert up.blocked == ""
 
 
+@pytest.mark.parametrize(
+    ("found", "wanted", "refused"),
+    [
+        ("one", "two", True),
+        (["one"], ["two"], True),
+        (None, "two", False),
+        ([], ["two"], False),
+        ("one", None, False),
+    ],
+)
+def test_what_says_where_the_data_is_is_set_and_unset_but_not_changed(
+    found: Any, wanted: Any, refused: bool
+) -> None:
+    """A server that is led to another database would come up empty."""
+    change = diff(want("a", {"at": wanted}, anchors={"at": "move it"}), seen("a", {"at": found}))
+    assert change.action is Action.UPDATE
+    assert bool(change.blocked) == refused
+    assert not refused or change.blocked.endswith(f"at cannot become another, {found} -> {wanted}; move it")
+
+
+def test_what_would_lose_sight_of_its_data_is_not_adopted() -> None:
+    """Before adoption the spec says where the data is."""
+    change = _meets({"v": "PG_15"}, anchors={"v": "move it"})
+    assert "it cannot be adopted as it is: v cannot change, PG_15 -> PG_16" in change.blocked
+
+
 def test_what_is_kept_says_what_a_reader_should_know() -> None:
     """A database that failed looks as wanted, but for its state."""
     change = diff(want("a", {"x": 1}), replace(seen("a", {"x": 1}), note="its state is FAILED"))

@@ -192,6 +192,7 @@ def _body(deployment: Deployment, names: Names, mode: str, environment: Body) ->
         "maxRetries": 0,
         "containers.image": artifactregistry_image.reference(deployment, names),
         "containers.args": [mode],
+        "containers.command": [],
         "containers.resources.limits.cpu": "1",
         "containers.resources.limits.memory": MEMORY[mode],
         containers.SOCKETS: [names.connection_name],

@@ -20,7 +20,7 @@ from reconciler.resources import (
     storage_bucket_iam,
     vpcaccess_connector,
 )
-from reconciler.server import logins, reserved, secrets, settings
+from reconciler.server import logins, secrets, settings
 from reconciler.server.naming import Names, label_origins, labels_of, mark_of
 from reconciler.spec.deployment import Deployment
 
@@ -70,6 +70,7 @@ class Service:
                 **{f"{TEMPLATE}{containers.ENV}{name}": text for name, text in told.items()},
             },
             mark=mark_of(deployment),
+            anchors=_ANCHORS,
             origins=_origins(deployment),
         )
 
@@ -153,6 +154,13 @@ class Service:
             operations.run_done(cloud, about, operations.begun(operation))
 
 
+_EMPTY = "the server would come up without its experiments and runs: move the data, then delete the service yourself"
+_OWNED = "the tables belong to the user that made them"
+_ANCHORS = {
+    f"{TEMPLATE}{containers.SOCKETS}": _EMPTY,
+    f"{TEMPLATE}{containers.ENV}MLFLOW_DB_NAME": _EMPTY,
+    f"{TEMPLATE}{containers.ENV}MLFLOW_DB_USER": _OWNED,
+}
 _INGRESS = {"all": "ALL", "internal": "INTERNAL_ONLY", "internal-and-load-balancer": "INTERNAL_LOAD_BALANCER"}
 
 
@@ -183,6 +191,7 @@ def _template(deployment: Deployment, names: Names) -> Body:
         "scaling.maxInstanceCount": scaling.max_instances,
         "containers.image": artifactregistry_image.reference(deployment, names),
         "containers.args": ["serve"],
+        "containers.command": [],
         "containers.resources.limits.cpu": flat.quantity(deployment.cpu),
         "containers.resources.limits.memory": flat.quantity(deployment.memory),
         "containers.resources.cpuIdle": not scaling.cpu_always_on,
@@ -225,12 +234,8 @@ def _origins(deployment: Deployment) -> dict[str, Any]:
         "containers.resources.limits.memory": "memory",
         "containers.resources.cpuIdle": "scaling.cpu_always_on",
         "containers.resources.startupCpuBoost": "scaling.startup_boost",
-        **{f"{containers.ENV}{name}": key for name, key in reserved.DERIVED.items()},
-        f"{containers.ENV}MLFLOW_SERVER_ALLOWED_HOSTS": "networking.allowed_hosts",
-        f"{containers.ENV}MLFLOW_SERVER_CORS_ALLOWED_ORIGINS": "networking.allowed_hosts",
-        **{f"{containers.ENV}{name}": key for name, key in settings.PROVIDER.items()},
-        **{f"{containers.ENV}{name}": f"server.env.{name}" for name in deployment.server.env},
-        **{f"{containers.ENV}{one.variable}": one.key for one in secrets.references_of(deployment)},
+        containers.SOCKETS: "database.instance",
+        **{f"{containers.ENV}{name}": key for name, key in settings.keys(deployment).items()},
         **{f"{containers.FILES}{one.path}": one.key for one in secrets.references_of(deployment)},
     }
     return {

@@ -10,7 +10,7 @@ from reconciler.gcp import operations, retries
 from reconciler.gcp.cloud import Cloud
 from reconciler.model import Desired, Observed, Ref
 from reconciler.resources import sqladmin_instance
-from reconciler.server.naming import DATABASE, USER_DATABASES, Names
+from reconciler.server.naming import USER_DATABASES, Names
 from reconciler.spec.deployment import Deployment
 
 
@@ -23,7 +23,10 @@ class Database:
 
     def desired(self, deployment: Deployment, names: Names) -> Iterable[Desired]:
         """MLflow's own, and one for each mode that has users; all in UTF-8, and kept when the mode changes."""
-        for database, mode in ((DATABASE, ""), *((held, mode) for mode, held in USER_DATABASES.items())):
+        for database, mode in (
+            (names.database, ""),
+            *((held, mode) for mode, held in USER_DATABASES.items()),
+        ):
             yield Desired(
                 ref(names, database),
                 {"charset": "UTF8"} if mode in {"", deployment.auth.mode} else None,
@@ -72,9 +75,9 @@ class Database:
         """Nothing: the database goes with its instance."""
 
 
-def ref(names: Names, database: str = DATABASE) -> Ref:
+def ref(names: Names, database: str = "") -> Ref:
     """MLflow's database, or another one beside it."""
-    return Ref(Database.name, f"{names.instance}/databases/{database}")
+    return Ref(Database.name, f"{names.instance}/databases/{database or names.database}")
 
 
 def _listed(cloud: Cloud, instance: str) -> list[dict[str, Any]]:

@@ -74,7 +74,7 @@ class PublicAddress:
 
 def ref(names: Names) -> Ref:
     """The public address of the deployment's instance; a name of ours."""
-    return Ref(PublicAddress.name, f"projects/{names.project}/publicAddresses/{names.name}")
+    return Ref(PublicAddress.name, f"projects/{names.project}/publicAddresses/{names.instance_id}")
 
 
 def _instance(ref: Ref) -> Ref:

@@ -13,8 +13,13 @@ from reconciler import errors
 from reconciler.gcp import operations, retries
 from reconciler.gcp.cloud import Cloud
 from reconciler.model import Desired, Observed, Ref
-from reconciler.resources import secretmanager_secret, secretmanager_version, sqladmin_instance
-from reconciler.server.naming import DATABASE_USER, Names
+from reconciler.resources import (
+    artifactregistry_image,
+    secretmanager_secret,
+    secretmanager_version,
+    sqladmin_instance,
+)
+from reconciler.server.naming import Names
 from reconciler.spec.deployment import Deployment
 
 ANNOTATION = "mlflow-reconcile-password-set"
@@ -33,7 +38,12 @@ class User:
         yield Desired(
             ref(names),
             {"password": secretmanager_version.pinned(names.database_secret)},
-            needs=(sqladmin_instance.ref(names), secretmanager_version.ref(names.database_secret)),
+            # A user that exists gets another password: not before all is ready for the server that knows it.
+            needs=(
+                sqladmin_instance.ref(names),
+                secretmanager_version.ref(names.database_secret),
+                *artifactregistry_image.needs(deployment, names),
+            ),
             holds_data=True,
             lane=sqladmin_instance.lane(names),
             part_of=sqladmin_instance.ref(names),
@@ -94,8 +104,9 @@ class User:
 
 
 def ref(names: Names) -> Ref:
-    """The server's database user."""
-    return Ref(User.name, f"{names.instance}/users/{DATABASE_USER}")
+    """The server's database user; a name of ours, with the secret that says which password it was given."""
+    secret = names.database_secret.rpartition("/")[2]
+    return Ref(User.name, f"{names.instance}/secrets/{secret}/users/{names.database_user}")
 
 
 def _instance(ref: Ref) -> str:
@@ -103,7 +114,7 @@ def _instance(ref: Ref) -> str:
 
 
 def _secret(project: str, ref: Ref) -> str:
-    return f"projects/{project}/secrets/{_instance(ref)}-db-password"
+    return f"projects/{project}/secrets/{ref.name.split('/')[5]}"
 
 
 def _users(cloud: Cloud) -> Any:

@@ -102,7 +102,7 @@ def _service(names: Names, metric: str, more: str = "") -> str:
 def _database(names: Names, metric: str) -> str:
     return (
         f'metric.type="cloudsql.googleapis.com/database/{metric}" AND resource.type="cloudsql_database" '
-        f'AND resource.labels.database_id="{names.project}:{names.name}"'
+        f'AND resource.labels.database_id="{names.project}:{names.instance_id}"'
     )
 
 

@@ -16,13 +16,19 @@ DEPLOYMENT_LABEL = "mlflow-deployment"
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """The names of one deployment. *project_number* is a string of digits, as Google's APIs give it."""
+    """The names of one deployment. *project_number* is a string of digits, as Google's APIs give it.
+
+    *instance_id* is the deployment's own name, unless the spec says otherwise.
+    """
 
     project: str
     project_number: str
     region: str
     name: str
     bucket: str
+    instance_id: str
+    database: str
+    database_user: str
 
     @property
     def service_account(self) -> str:
@@ -62,12 +68,12 @@ class Names:
     @property
     def instance(self) -> str:
         """The Cloud SQL instance's full name."""
-        return f"projects/{self.project}/instances/{self.name}"
+        return f"projects/{self.project}/instances/{self.instance_id}"
 
     @property
     def connection_name(self) -> str:
         """What Cloud SQL sockets are called: PROJECT:REGION:INSTANCE."""
-        return f"{self.project}:{self.region}:{self.name}"
+        return f"{self.project}:{self.region}:{self.instance_id}"
 
     @property
     def host(self) -> str:
@@ -167,10 +173,8 @@ SECRET_SUFFIXES = (
     *("-admin-password", "-flask-key", "-session-key", LEASE_SUFFIX),
 )
 """What the names of a deployment's own secrets end in, after the deployment's name."""
-DATABASE = "mlflow"
 USER_DATABASES = {"mlflow": "mlflow_auth", "oidc": "mlflow_oidc"}
 """By auth mode, the database that holds users and permissions, beside the one with the runs."""
-DATABASE_USER = "mlflow"
 
 
 def names_of(deployment: Deployment, project_number: str) -> Names:
@@ -182,6 +186,9 @@ def names_of(deployment: Deployment, project_number: str) -> Names:
         region=deployment.region,
         name=deployment.name,
         bucket=deployment.artifacts.bucket or own,
+        instance_id=deployment.database.instance or deployment.name,
+        database=deployment.database.name,
+        database_user=deployment.database.user,
     )
 
 

@@ -6,8 +6,8 @@ import re
 
 DERIVED = {
     "MLFLOW_DB_HOST": "database",
-    "MLFLOW_DB_NAME": "database",
-    "MLFLOW_DB_USER": "database",
+    "MLFLOW_DB_NAME": "database.name",
+    "MLFLOW_DB_USER": "database.user",
     "MLFLOW_DB_PASSWORD": "database",
     "MLFLOW_BACKEND_STORE_URI": "database",
     "MLFLOW_REGISTRY_STORE_URI": "database",

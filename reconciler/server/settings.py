@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from reconciler.server.naming import DATABASE, DATABASE_USER, USER_DATABASES, Names
+from reconciler.server import reserved, secrets
+from reconciler.server.naming import USER_DATABASES, Names
 from reconciler.spec.deployment import Deployment
 
 UPLOAD_CHUNK = 8 * 1024 * 1024
@@ -25,8 +26,8 @@ def database_environment(names: Names) -> dict[str, str]:
     """How to reach the database, without the password: all that the migration job is told."""
     return {
         "MLFLOW_DB_HOST": f"/cloudsql/{names.connection_name}",
-        "MLFLOW_DB_NAME": DATABASE,
-        "MLFLOW_DB_USER": DATABASE_USER,
+        "MLFLOW_DB_NAME": names.database,
+        "MLFLOW_DB_USER": names.database_user,
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "DO_NOT_TRACK": "true",
     }
@@ -105,6 +106,18 @@ def _provider(deployment: Deployment) -> dict[str, str]:
     told = {name: getattr(oidc, key.rpartition(".")[2]) for name, key in PROVIDER.items()}
     return {
         name: value if isinstance(value, str) else ",".join(value) for name, value in told.items() if value
+    }
+
+
+def keys(deployment: Deployment) -> dict[str, str]:
+    """The key of the spec that says what each variable is."""
+    return {
+        **reserved.DERIVED,
+        "MLFLOW_SERVER_ALLOWED_HOSTS": "networking.allowed_hosts",
+        "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS": "networking.allowed_hosts",
+        **PROVIDER,
+        **{name: f"server.env.{name}" for name in deployment.server.env},
+        **{one.variable: one.key for one in secrets.references_of(deployment) if one.variable},
     }
 
 

@@ -128,6 +128,7 @@ class Database:
     """The Cloud SQL instance. *version* is PostgreSQL's major version, *disk_gb* its smallest size in GB.
 
     *disk_limit_gb* 0 is no limit, *kms_key* "" a key of Google's, *final_backup_days* 0 no backup when it is deleted.
+    *instance* "" is named like the deployment; *name* is the database in it, *user* whom the server logs in as.
     """
 
     tier: str
@@ -144,6 +145,9 @@ class Database:
     backups: Backups
     maintenance: Maintenance
     deletion_protection: bool
+    instance: str
+    name: str
+    user: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, timedelta
 
-from reconciler.server.naming import names_of
+from reconciler.server.naming import USER_DATABASES, names_of
 from reconciler.spec.deployment import Deployment
 from reconciler.spec.finding import Problem
 from reconciler.spec.ways import Way, cheapest, with_database
@@ -28,6 +28,9 @@ MOST_LOG_DAYS = 7
 MOST_DENIED_DAYS = 90
 LEAST_CONNECTIONS = 14
 MOST_CONNECTIONS = 262143
+
+OTHERS_DATABASES = ("template0", "template1", "cloudsqladmin")
+OTHERS_USERS = ("cloudsql", "pg_")
 
 LONGEST_SOCKET = 107
 """Bytes of a Unix socket's path on Linux, without its closing zero."""
@@ -202,7 +205,22 @@ def socket_path_fits(deployment: Deployment) -> Iterator[Problem]:
     length = len(f"/cloudsql/{connection}/.s.PGSQL.5432".encode())
     if length > LONGEST_SOCKET:
         message = f"the database's socket would have a path of {length} bytes; Linux allows {LONGEST_SOCKET}"
-        yield Problem(("name", "project", "region"), message, (f"a name {length - LONGEST_SOCKET} shorter",))
+        key = "database.instance" if deployment.database.instance else "name"
+        yield Problem((key, "project", "region"), message, (f"a name {length - LONGEST_SOCKET} shorter",))
+
+
+def names_are_free(deployment: Deployment) -> Iterator[Problem]:
+    """Databases and users that are Google's, PostgreSQL's or our own for something else."""
+    database, user = deployment.database.name, deployment.database.user
+    if mode := next((mode for mode, taken in USER_DATABASES.items() if taken == database), ""):
+        message = f"{database} is where users live in mode {mode}, apart from the runs"
+        yield Problem(("database.name",), message, ("another name",))
+    if database in OTHERS_DATABASES:
+        yield Problem(("database.name",), f"{database} is not a database for users", ("another name",))
+    if user.startswith(OTHERS_USERS):
+        yield Problem(
+            ("database.user",), f"{user} is a user of Google's or PostgreSQL's own", ("another name",)
+        )
 
 
 RULES = (
@@ -215,4 +233,5 @@ RULES = (
     denied_days_are_a_period,
     flags_are_free,
     socket_path_fits,
+    names_are_free,
 )

@@ -72,6 +72,9 @@ CASES = {
         "projects/every-key/locations/europe-west1/keyRings/r/cryptoKeys/k",
         refused="diskEncryptionConfiguration.kmsKeyName cannot change on a live resource",
     ),
+    "database.instance": Case("another", refused="volumes.cloudsql cannot become another"),
+    "database.name": Case("another", refused="env.MLFLOW_DB_NAME cannot become another, mlflow -> another"),
+    "database.user": Case("another", refused="env.MLFLOW_DB_USER cannot become another, mlflow -> another"),
     "database.deletion_protection": Case(True, (f"{SETTINGS}.deletionProtectionEnabled: False -> True",)),
 }
 

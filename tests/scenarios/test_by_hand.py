@@ -190,7 +190,7 @@ def test_a_plan_refuses_what_is_not_ours_and_shows_what_it_would_change(hand: Ha
         f"run.service/{SERVICE} exists and is not ours: it does not carry labels.mlflow-deployment"
         in planned.out
     )
-    assert f"to take it over: mlflow-reconcile adopt {spec}" in planned.out
+    assert "it cannot be adopted as it is: template.volumes.cloudsql cannot change" in planned.out
     assert "env.DB_URI: (somebody else's, not shown: it may be a secret) -> (not set)" in planned.out
     assert "user-pw" not in planned.said
     assert "19 to create, 3 to update, 0 to delete" in planned.out

@@ -497,6 +497,22 @@ def test_the_bucket_derived_from_long_names_may_be_too_long(check_text: Check) -
     assert "artifacts.bucket" in found.way_out
 
 
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        ("name: mlflow_auth", "database.name: mlflow_auth is where users live in mode mlflow"),
+        ("name: template1", "database.name: template1 is not a database for users"),
+        ("user: cloudsqlagent", "database.user: cloudsqlagent is a user of Google's"),
+        ("user: pg_monitor", "database.user: pg_monitor is a user of Google's"),
+    ],
+)
+def test_a_database_and_a_user_that_are_taken_are_refused(check_text: Check, lines: str, told: str) -> None:
+    """What was made by hand may have any name, but for those that have another meaning."""
+    head = "version: 1\nname: mlflow-test\nproject: acme-ml\nregion: europe-west1\n"
+    (finding,) = check_text(f"{head}database: {{{lines}}}\n")
+    assert f"{finding.key}: {finding.message}".startswith(told)
+
+
 def test_a_socket_path_that_is_too_long_is_refused(check_text: Check) -> None:
     """Linux allows 107 bytes; only an unheard-of region gets there."""
     region = "northamerica-northnortheast1"

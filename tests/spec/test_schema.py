@@ -107,7 +107,7 @@ def test_the_longest_names_fit_into_google_clouds_limits() -> None:
         "n" * SCHEMA["properties"]["name"]["maxLength"],
         "p" * SCHEMA["properties"]["project"]["maxLength"],
     )
-    longest = Names(project, "1" * 13, "northamerica-northeast1", name, bucket="")
+    longest = Names(project, "1" * 13, "northamerica-northeast1", name, "", name, "", "")
     assert len(longest.service_account.partition("@")[0]) <= 30
     assert len(longest.host.partition(".")[0]) <= 63
     assert len(longest.service.rpartition("/")[2]) <= 49
