@@ -226,13 +226,18 @@ def _differences(desired: Desired, observed: Observed) -> tuple[FieldChange, ...
             FOREIGN if field in hidden else observed.body.get(field),
             value,
             _origin(desired, field),
-            _of_section(desired.effects, field) or "",
+            _effect(desired, observed, field),
             field in desired.fixed,
             _grave(desired, field, observed.body.get(field)),
         )
         for field, value in wanted.items()
         if not _same(value, observed.body.get(field), floor=field in desired.floors)
     )
+
+
+def _effect(desired: Desired, observed: Observed, field: str) -> str:
+    unset = field in desired.leaving and observed.body.get(field) is None
+    return _of_section(desired.effects, field.rpartition(".")[0] if unset else field) or ""
 
 
 def _grave(desired: Desired, field: str, found: Json) -> bool:

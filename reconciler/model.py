@@ -76,8 +76,9 @@ class Desired:
     its value may be shown, because no secret is ever there.
     Under a prefix in *watched* others' fields stay as they are, and are named.
     *floors* are numbers of which more is as good: a disk that grew is no difference.
-    *effects* says, per field, what changing it does to users; a section speaks for the fields in it that have no effect
-    of their own, and for those we do not know. *origins* says which spec line asks, per field;
+    *effects* says, per field, what changing it does to users (in *leaving*: where it had a value before); a section
+    speaks for the fields in it that have no effect of their own, and for those we do not know. *origins* says which
+    spec line asks, per field;
     the key "" speaks for the whole resource. Writes that share a *lane* never overlap.
     One that *empties* cannot be deleted (a policy): when the deployment goes, its fields are unset instead.
     *mark* is a field and the value by which a live resource is ours: without it, it is neither changed nor deleted
@@ -124,6 +125,7 @@ class Desired:
     anchors: Mapping[str, str] = field(default_factory=dict[str, str])
     stuck: Mapping[str, str] = field(default_factory=dict[str, str])
     effects: Mapping[str, str] = field(default_factory=dict[str, str])
+    leaving: frozenset[str] = frozenset()
     origins: Mapping[str, Origin] = field(default_factory=dict[str, Origin])
 
     @property

@@ -8,6 +8,7 @@ from typing import Any
 from reconciler.change import Action, Change, FieldChange
 from reconciler.model import Json, Origin, Pending
 from reconciler.plan import Plan, fingerprint, plain
+from reconciler.reasons import purpose, why
 from reconciler.render.values import own_origin, severity, summary
 
 FORMAT_VERSION = "1.2"
@@ -58,6 +59,7 @@ def _change(change: Change) -> dict[str, Any]:
             "replace_paths": [[f.field] for f in change.fields if f.forces_replacement],
             "fields": [_field(change, field) for field in change.fields],
         },
+        "purpose": purpose(change.ref) or None,
         "action_reason": change.reason or None,
         "blocked": change.blocked or None,
         "origin": _origin(change.desired.origins.get("") if change.desired else None),
@@ -93,6 +95,7 @@ def _field(change: Change, field: FieldChange) -> dict[str, Any]:
         "new": plain(field.new),
         "origin": _origin(field.origin),
         "asked_by_itself": own_origin(change, field) is not None,
+        "why": why(change.ref, field.field) or None,
         "effect": field.effect or None,
         "severity": severity(field.grave),
     }

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from reconciler.change import Action, Change, FieldChange
 from reconciler.plan import Plan
+from reconciler.reasons import why
 from reconciler.render.values import SIGNS, arrow, own_origin, shown, summary, worth_showing
 
 MARKER = "<!-- mlflow-reconcile plan -->"
@@ -53,7 +54,9 @@ def _attention(plan: Plan) -> Iterator[str]:
         for field in change.fields:
             if field.grave:
                 found = f"`{change.ref.address}` {field.field}: {shown(field.old)}"
-                yield from _prose(f"- :rotating_light: **high severity**, open to strangers: {found}")
+                yield from _prose(
+                    f"- :rotating_light: **high severity**, open to strangers or losing data: {found}"
+                )
     effects: dict[str, list[str]] = {}
     for change in plan.wanted:
         for effect in change.effects:
@@ -84,7 +87,8 @@ def _change(change: Change) -> Iterator[str]:
 def _field(change: Change, field: FieldChange) -> str:
     value = shown(field.new) if change.action is Action.CREATE and field.new != "granted" else arrow(field)
     origin = own_origin(change, field)
-    where = f"   # {origin.file}:{origin.line}" if origin else ""
+    reason = why(change.ref, field.field) if change.action is not Action.CREATE else ""
+    where = f"   # {origin.file}:{origin.line}" if origin else f"   # {reason}" if reason else ""
     forces = "   (forces replacement)" if field.forces_replacement else ""
     return f"{field.field}: {value}{forces}{where}"
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from reconciler.change import Action, Change, FieldChange
 from reconciler.plan import Plan
-from reconciler.render.values import SIGNS, arrow, own_origin, shown, summary, whole_origin, worth_showing
+from reconciler.render.values import SIGNS, arrow, shown, summary, told_of, told_of_all, worth_showing
 
 COLOURS = {Action.CREATE: "32", Action.UPDATE: "33", Action.REPLACE: "31", Action.DELETE: "31"}
 
-GRAVE = "!! HIGH severity: what was found opens this to strangers"
+GRAVE = "!! HIGH severity: what was found opens this to strangers, or loses data"
 
 
 def render(plan: Plan, closing: str = "", *, colour: bool = False) -> str:
@@ -35,8 +35,7 @@ def _change(change: Change, *, colour: bool) -> Iterator[str]:
             yield ""
         return
     head = f"  {SIGNS[change.action]} {change.ref.address}"
-    asked = whole_origin(change)
-    yield (_coloured(head, change.action) if colour else head) + (f"  [{asked}]" if asked else "")
+    yield (_coloured(head, change.action) if colour else head) + told_of_all(change)
     fields, hidden = worth_showing(change)
     for field in fields:
         yield f"      {_field(change, field)}"
@@ -57,8 +56,7 @@ def _change(change: Change, *, colour: bool) -> Iterator[str]:
 def _field(change: Change, field: FieldChange) -> str:
     value = shown(field.new) if change.action is Action.CREATE and field.new != "granted" else arrow(field)
     forces = "  (forces replacement)" if field.forces_replacement else ""
-    asked = own_origin(change, field)
-    return f"{field.field}: {value}{forces}" + (f"  [{asked}]" if asked else "")
+    return f"{field.field}: {value}{forces}{told_of(change, field)}"
 
 
 def _coloured(text: str, action: Action) -> str:

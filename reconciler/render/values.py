@@ -8,6 +8,7 @@ from typing import Any
 from reconciler.change import Action, Change, FieldChange
 from reconciler.model import Origin, Pending
 from reconciler.plan import Plan
+from reconciler.reasons import purpose, why
 
 SIGNS = {Action.KEEP: " ", Action.CREATE: "+", Action.UPDATE: "~", Action.REPLACE: "-/+", Action.DELETE: "-"}
 
@@ -59,6 +60,22 @@ def own_origin(change: Change, field: FieldChange) -> Origin | None:
     """The spec line that asks for this very field; None where only the whole resource is asked for, or by default."""
     origin = change.desired.origins.get(field.field) if change.desired else None
     return origin if origin and origin.line else None
+
+
+def told_of(change: Change, field: FieldChange) -> str:
+    """The spec line that asks for this very field, in brackets; of what is changed without one, the reason why."""
+    if asked := own_origin(change, field):
+        return f"  [{asked}]"
+    reason = why(change.ref, field.field) if change.action is not Action.CREATE else ""
+    return f"  # {reason}" if reason else ""
+
+
+def told_of_all(change: Change) -> str:
+    """The spec line that asks for the resource, in brackets; of what is made without one, what it is for."""
+    if asked := whole_origin(change):
+        return f"  [{asked}]"
+    reason = purpose(change.ref) if change.action is Action.CREATE else ""
+    return f"  # {reason}" if reason else ""
 
 
 def whole_origin(change: Change) -> Origin | None:

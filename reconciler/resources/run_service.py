@@ -27,11 +27,6 @@ from reconciler.spec.deployment import Deployment
 TIMEOUT = 60
 TEMPLATE = "template."
 NEW_REVISION = "a new revision starts; requests move to it when it is ready"
-MOVED = (
-    "artifacts logged so far stay in the old place and are no longer found: move them there before you apply this; "
-    "a new revision starts"
-)
-FOR_NEW = "for new experiments only, as each remembers the way from when it was made; a new revision starts"
 WIDER = "changes who can reach the server"
 START_SECONDS = 240
 """What Cloud Run allows a start-up probe to take at most; ours looks once a second."""
@@ -47,7 +42,7 @@ class Service:
     def desired(self, deployment: Deployment, names: Names) -> Iterable[Desired]:
         """The service with its one container; the whole environment is ours."""
         template = _template(deployment, names)
-        told = logins.effects(deployment.auth.mode)
+        told = {**settings.EFFECTS, **logins.effects(deployment.auth.mode)}
         body: Body = {
             "ingress": f"INGRESS_TRAFFIC_{_INGRESS[deployment.networking.ingress]}",
             "iapEnabled": deployment.auth.mode == "iap",
@@ -65,10 +60,9 @@ class Service:
                 "ingress": WIDER,
                 "iapEnabled": logins.IAP_ON if deployment.auth.mode == "iap" else logins.IAP_OFF,
                 **{f"{TEMPLATE}{key}": NEW_REVISION for key in template},
-                f"{TEMPLATE}{containers.ENV}MLFLOW_ARTIFACTS_DESTINATION": MOVED,
-                f"{TEMPLATE}{containers.ENV}MLFLOW_ARTIFACTS_ACCESS": FOR_NEW,
                 **{f"{TEMPLATE}{containers.ENV}{name}": text for name, text in told.items()},
             },
+            leaving=frozenset({f"{TEMPLATE}{containers.ENV}MLFLOW_ARTIFACTS_DESTINATION"}),
             mark=mark_of(deployment),
             anchors=_ANCHORS,
             origins=_origins(deployment),

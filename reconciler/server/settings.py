@@ -10,6 +10,14 @@ UPLOAD_CHUNK = 8 * 1024 * 1024
 """Bytes that MLflow sends to the bucket at a time. Measured: an upload of 100 MiB then takes 24 MiB of memory
 beside its temporary file, instead of 108."""
 
+EFFECTS = {
+    "MLFLOW_ARTIFACTS_DESTINATION": "artifacts logged so far stay in the old place and are no longer found: move them "
+    "there before you apply this; a new revision starts",
+    "MLFLOW_ARTIFACTS_ACCESS": "for new experiments only, as each remembers the way from when it was made; "
+    "a new revision starts",
+}
+"""What another value of a variable does to users."""
+
 PROVIDER = {
     "OIDC_DISCOVERY_URL": "auth.oidc.discovery_url",
     "OIDC_CLIENT_ID": "auth.oidc.client_id",
