@@ -11,6 +11,17 @@ from reconciler.cli.options import on_sandbox, output_format, permission_check, 
 @spec_argument
 @click.option("--dry-run", "--check", "dry_run", is_flag=True, help="Only show what would be adopted.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option(
+    "--from",
+    "place",
+    metavar="PLACE",
+    default="",
+    help="Write SPEC: describe the deployment that somebody made by hand at PROJECT or PROJECT/REGION/SERVICE.",
+)
+@click.option(
+    "--instance", default="", help="With --from: its Cloud SQL instance, where that cannot be told."
+)
+@click.option("--bucket", default="", help="With --from: its bucket, where that cannot be told.")
 @permission_check
 @output_format
 @on_sandbox
@@ -20,6 +31,9 @@ def command(
     spec: str,
     dry_run: bool,
     yes: bool,
+    place: str,
+    instance: str,
+    bucket: str,
     unchecked: bool,
     style: str,
     sandbox: bool,
@@ -28,7 +42,16 @@ def command(
 
     Only the mark is written: two labels, or the description where a kind has no labels. From then on apply changes
     these things, and destroy --delete-data deletes them. All are adopted, or none where one cannot be.
+
+    A deployment under other names first needs its spec: --from writes that, and changes nothing else.
     """
+    if place:
+        from reconciler.cli.adopt_found import write_found
+
+        write_found(spec, place, instance=instance, bucket=bucket, only_show=dry_run, sandbox=sandbox)
+        return
+    if instance or bucket:
+        raise click.UsageError("--instance and --bucket say what --from shall take; give it, too.")
     from reconciler import lease
     from reconciler.adoption import adoption, closing
     from reconciler.cli import console, session

@@ -24,11 +24,16 @@ LISTENS_WITHIN = 5
 
 
 def connect(deployment: Deployment, *, sandbox: bool) -> Cloud:
-    """The cloud that *deployment* lives in: the sandbox if asked for, else what the environment says, else Google's."""
-    where = start_sandbox(deployment.project) if sandbox else answering(endpoint())
+    """The cloud that *deployment* lives in."""
+    return connect_to(deployment.project, sandbox=sandbox)
+
+
+def connect_to(project: str, *, sandbox: bool) -> Cloud:
+    """*project*'s cloud: the sandbox if asked for, else what the environment says, else Google's."""
+    where = start_sandbox(project) if sandbox else answering(endpoint())
     _past_any_proxy(where)
     load_libraries()
-    return Cloud(deployment.project, where, token=access_token() if where else "")
+    return Cloud(project, where, token=access_token() if where else "")
 
 
 def _past_any_proxy(where: str) -> None:

@@ -102,6 +102,16 @@ def items(body: Mapping[str, Any], path: str) -> list[dict[str, Any]]:
     return cast("list[dict[str, Any]]", at(body, path) or [])
 
 
+def words(body: Mapping[str, Any], path: str) -> list[str]:
+    """The list of strings under the dotted *path*, empty where there is none."""
+    return [str(word) for word in cast("list[Any]", at(body, path) or [])]
+
+
+def section(body: Mapping[str, Any], path: str) -> dict[str, Any]:
+    """The object under the dotted *path*, empty where there is none."""
+    return cast("dict[str, Any]", at(body, path) or {})
+
+
 def integer(value: Any) -> int | None:
     """An int64, which Google's JSON spells as a string."""
     return None if value in (None, "") else int(value)

@@ -1,0 +1,247 @@
+"""The spec of what was found.
+
+What somebody chose is described as it is. What nobody chose, because it is Google's default, and what leaves the
+deployment open is left to the schema's defaults: that is what the first plan then proposes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from reconciler import errors
+from reconciler.discovery import clues
+from reconciler.discovery.describe_storage import describe_storage
+from reconciler.discovery.parts import EVERYBODY, Parts
+from reconciler.discovery.said import Said
+from reconciler.gcp import fields as flat
+from reconciler.server import reserved, settings
+from reconciler.spec.schema import load_schema
+
+GOOGLES_INSTANCES = 100
+GOOGLES_TIMEOUT = "300s"
+"""Cloud Run's own defaults."""
+OLDEST = 14
+"""The oldest major version of PostgreSQL that a spec can ask for."""
+_INGRESS = {
+    "INGRESS_TRAFFIC_INTERNAL_ONLY": "internal",
+    "INGRESS_TRAFFIC_INTERNAL_LOAD_BALANCER": "internal-and-load-balancer",
+}
+_EGRESS = {"ALL_TRAFFIC": "all-traffic", "PRIVATE_RANGES_ONLY": "private-ranges-only"}
+_DAYS = ("any", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_APPS = {"basic-auth": "mlflow", "oidc-auth": "oidc"}
+"""MLflow's `--app-name`, and the auth mode that it comes to."""
+
+
+def describe(parts: Parts) -> Said:
+    """The spec. Raises `Protected` where no spec can describe what was found."""
+    said = Said()
+    _refuse_what_cannot_be_said(parts)
+    said.say("version", 1)
+    said.say("name", parts.name, "the service's name, and with it its URL")
+    said.say("project", parts.project)
+    said.say("region", parts.region)
+    _networking(said, parts)
+    _auth(said, parts)
+    _size(said, parts)
+    _database(said, parts)
+    describe_storage(said, parts)
+    _server(said, parts)
+    return said
+
+
+def _refuse_what_cannot_be_said(parts: Parts) -> None:
+    def unfit(message: str, way_out: str) -> errors.Protected:
+        return errors.Protected(f"{parts.name} cannot be adopted as it is: {message}", way_out=way_out)
+
+    name = load_schema()["properties"]["name"]
+    if not (re.fullmatch(name["pattern"], parts.name) and len(parts.name) <= name["maxLength"]):
+        raise unfit(
+            f"its name is longer than {name['maxLength']} characters",
+            "Deploy it once more under a shorter name, beside this one, and adopt that.",
+        )
+    if parts.instance.get("region") != parts.region:
+        raise unfit(
+            f"its database is in {parts.instance.get('region')}, and it in {parts.region}: a spec has one region",
+            "Deploy the service once more in the database's region, and adopt that: it holds no data.",
+        )
+    tier = str(parts.settings.get("tier"))
+    if not re.fullmatch(load_schema()["properties"]["database"]["properties"]["tier"]["pattern"], tier):
+        raise unfit(
+            f"its database is of the old tier {tier}", "Change the instance's tier first (a restart)."
+        )
+
+
+def _networking(said: Said, parts: Parts) -> None:
+    configuration: Mapping[str, Any] = parts.settings.get("ipConfiguration") or {}
+    network = str(configuration.get("privateNetwork") or "")
+    if network and not configuration.get("ipv4Enabled"):
+        _, owner, _, _, short = network.split("/")
+        said.say(
+            "networking.database_ip", "private", "as it is; for good, Cloud SQL takes no private address away"
+        )
+        said.say("networking.network", short)
+        said.say("networking.host_project", "" if owner == parts.project else owner)
+        said.say("networking.peering_range", parts.ranges[0] if parts.ranges else "")
+        _way_in(said, parts, short)
+    elif network:
+        said.note(
+            "networking",
+            "The database has a private address, too; database_ip: private takes the public one away.",
+        )
+    said.say("networking.ingress", _INGRESS.get(str(parts.service.get("ingress")), "all"))
+    hosts = list(_hosts(parts))
+    said.say("networking.allowed_hosts", hosts, "the names that clients may know it by" if hosts else "")
+
+
+def _way_in(said: Said, parts: Parts, network: str) -> None:
+    access: Mapping[str, Any] = parts.template.get("vpcAccess") or {}
+    subnet = next((str(one.get("subnetwork") or "") for one in flat.items(access, "networkInterfaces")), "")
+    short = subnet.rpartition("/")[2]
+    said.say("networking.subnetwork", "" if short == network else short)
+    said.say("networking.vpc_egress", _EGRESS.get(str(access.get("egress")), "private-ranges-only"))
+    if connector := str(access.get("connector") or "").rpartition("/")[2]:
+        remark = f"needs no machines, as connector {connector} does; delete that when nobody else uses it"
+        said.say("networking.egress", "direct", remark)
+
+
+def _hosts(parts: Parts) -> Iterator[str]:
+    """Every exact name but the one that is always allowed; patterns could match a stranger's service."""
+    shape = load_schema()["properties"]["networking"]["properties"]["allowed_hosts"]["items"]["pattern"]
+    own = f"{parts.name}-{parts.number}.{parts.region}.run.app"
+    urls = [str(url) for url in parts.service.get("urls") or [parts.service.get("uri", "")]]
+    told = clues.environment(parts.container).get("MLFLOW_SERVER_ALLOWED_HOSTS", "").split(",")
+    for host in dict.fromkeys([*(urlsplit(url).netloc for url in urls), *(one.strip() for one in told)]):
+        if re.fullmatch(shape, host) and host not in (own, "127.0.0.1") and not host.startswith("127."):
+            yield host
+
+
+def _auth(said: Said, parts: Parts) -> None:
+    mode = _APPS.get(parts.clues.app, "")
+    invokers = [one for one in parts.invokers if one != EVERYBODY]
+    if parts.service.get("iapEnabled"):
+        said.say("auth.mode", "iap", "Identity-Aware Proxy, as it is")
+        said.say("auth.accessors", list(parts.accessors))
+    elif mode == "oidc":
+        said.say("auth.mode", "oidc", "as it is; its users and permissions begin anew, in the database")
+        _provider(said, parts)
+    elif mode:
+        said.say(
+            "auth.mode", mode, "as it is; its users begin anew where they were in a file of the container"
+        )
+    elif parts.open:
+        username = clues.environment(parts.container).get("MLFLOW_TRACKING_USERNAME", "")
+        shape = load_schema()["properties"]["auth"]["properties"]["username"]["pattern"]
+        said.say(
+            "auth.mode",
+            "basic",
+            "everybody on the internet can call it: nobody gets past this without a password",
+        )
+        said.say("auth.username", username if re.fullmatch(shape, username) else "mlflow")
+    else:
+        said.say("auth.mode", "iam", "Cloud Run asks for an identity, as it does now")
+        said.say("auth.invokers", invokers)
+    if mode and not parts.open:
+        said.say("auth.behind_iam", True)
+        said.say("auth.invokers", invokers)
+
+
+def _provider(said: Said, parts: Parts) -> None:
+    told, kept = clues.environment(parts.container), clues.from_secrets(parts.container)
+    for variable, key in settings.PROVIDER.items():
+        value = told.get(variable, "")
+        many = isinstance(_schema(key).get("default"), list)
+        if value:
+            said.say(key, [one.strip() for one in value.split(",")] if many else value)
+    if secret := kept.get("OIDC_CLIENT_SECRET"):
+        said.say("auth.oidc.client_secret", secret)
+
+
+def _schema(key: str) -> Mapping[str, Any]:
+    at: Any = load_schema()
+    for step in key.split("."):
+        at = at["properties"][step]
+    return at
+
+
+def _size(said: Said, parts: Parts) -> None:
+    scaling: Mapping[str, Any] = parts.template.get("scaling") or {}
+    resources: Mapping[str, Any] = parts.container.get("resources") or {}
+    least, most = (
+        int(scaling.get("minInstanceCount") or 0),
+        int(scaling.get("maxInstanceCount") or GOOGLES_INSTANCES),
+    )
+    said.say("scaling.min_instances", least)
+    if most != GOOGLES_INSTANCES:
+        said.say("scaling.max_instances", most)
+    if (timeout := str(parts.template.get("timeout") or GOOGLES_TIMEOUT)) != GOOGLES_TIMEOUT:
+        said.say("scaling.timeout", int(timeout.rstrip("s")))
+    if flat.at(resources, "limits.memory"):
+        said.say("memory", flat.quantity(flat.at(resources, "limits.memory")))
+    said.say("cpu", flat.quantity(flat.at(resources, "limits.cpu")) or "1")
+    if resources and not resources.get("cpuIdle"):
+        said.say("scaling.cpu_always_on", True)
+
+
+def _database(said: Said, parts: Parts) -> None:
+    live, configured = parts.instance, parts.settings
+    said.say("database.instance", live["name"] if live["name"] != parts.name else "", parts.how["instance"])
+    said.say("database.name", parts.database, parts.how["database"])
+    said.say("database.user", parts.user, parts.how["user"])
+    said.say("database.tier", configured["tier"], "as it is")
+    said.say("database.edition", str(configured.get("edition", "ENTERPRISE")).lower().replace("_", "-"))
+    version = int(re.findall(r"\d+", str(live["databaseVersion"]))[0])
+    newer = f"the oldest that is left: it has {version}, which is no longer maintained"
+    said.say("database.version", max(version, OLDEST), "as it is" if version >= OLDEST else newer)
+    said.say("database.disk_gb", int(configured.get("dataDiskSizeGb") or 10))
+    said.say("database.disk_autoresize", bool(configured.get("storageAutoResize", True)))
+    said.say("database.disk_limit_gb", int(configured.get("storageAutoResizeLimit") or 0))
+    said.say("database.availability", str(configured.get("availabilityType") or "ZONAL").lower())
+    if flags := {str(one["name"]): str(one["value"]) for one in flat.items(configured, "databaseFlags")}:
+        said.say("database.flags", flags)
+    said.say("database.query_insights", bool(flat.at(configured, "insightsConfig.queryInsightsEnabled")))
+    said.say("database.kms_key", str(flat.at(live, "diskEncryptionConfiguration.kmsKeyName") or ""))
+    backups: Mapping[str, Any] = configured.get("backupConfiguration") or {}
+    if backups.get("enabled"):
+        said.say("database.backups.start_time", str(backups.get("startTime") or "03:00"))
+        said.say(
+            "database.backups.keep", int(flat.at(backups, "backupRetentionSettings.retainedBackups") or 7)
+        )
+        if backups.get("pointInTimeRecoveryEnabled"):
+            said.say("database.backups.point_in_time_recovery", True)
+            said.say("database.backups.log_days", int(backups.get("transactionLogRetentionDays") or 7))
+    else:
+        said.note("database", "It has no backups now: backups.enabled stays at its default, on.")
+    window: Mapping[str, Any] = configured.get("maintenanceWindow") or {}
+    said.say("database.maintenance.day", _DAYS[int(window.get("day") or 0)])
+    if window.get("day"):
+        said.say("database.maintenance.hour", int(window.get("hour") or 0))
+    for period in flat.items(configured, "denyMaintenancePeriods")[:1]:
+        said.say("database.maintenance.deny_period.start", str(period["startDate"]))
+        said.say("database.maintenance.deny_period.end", str(period["endDate"]))
+        said.say("database.maintenance.deny_period.time", str(period.get("time") or "00:00")[:5])
+
+
+def _server(said: Said, parts: Parts) -> None:
+    """What MLflow itself reads of the environment; the image's own variables mean nothing to another image."""
+    plain, kept = clues.environment(parts.container), clues.from_secrets(parts.container)
+    for name, value in plain.items():
+        if _is_mlflows(name) and not reserved.looks_secret(name) and "://" not in value:
+            said.say(f"server.env.{name}", value)
+    for name, version in kept.items():
+        if _is_mlflows(name):
+            said.say(f"server.secrets.{name}", version)
+    left = sorted({*plain, *kept} - {key.rpartition(".")[2] for key in said.values})
+    if left:
+        said.note("server", f"Not taken over, because the image knows its own way: {', '.join(left)}.")
+    said.note(
+        "server",
+        "Its MLflow becomes the version below, or the default: the schema is upgraded, for which there is no way back.",
+    )
+
+
+def _is_mlflows(name: str) -> bool:
+    """Whether MLflow's server reads it, and a spec may say it; the last one is what clients log in with."""
+    return name.startswith("MLFLOW_") and not reserved.objection(name) and name != "MLFLOW_TRACKING_USERNAME"

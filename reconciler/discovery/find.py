@@ -1,0 +1,154 @@
+"""Looking for the parts: from the Cloud Run service to its database and its bucket."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from reconciler import errors
+from reconciler.discovery import clues
+from reconciler.discovery.choosing import only
+from reconciler.discovery.clues import Clues
+from reconciler.discovery.find_database import find_database, find_instance, find_ranges, find_user
+from reconciler.discovery.parts import Parts
+from reconciler.gcp import fields as flat
+from reconciler.gcp.cloud import Cloud
+from reconciler.resources import iap_web_iam, serviceusage_services
+from reconciler.server.naming import MANAGED_BY
+
+INVOKER = "roles/run.invoker"
+_GOOGLES_BUCKETS = ("gcf-", "run-sources-", "artifacts.", "staging.")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where to look: a *project*, and in it *region* and *service* where these are known. Written with slashes."""
+
+    project: str
+    region: str = ""
+    service: str = ""
+
+
+def find(cloud: Cloud, place: Place, *, instance: str = "", bucket: str = "") -> Parts:
+    """The parts of the MLflow server at *place*; *instance* and *bucket* where the user knows better.
+
+    Raises `NotThere` where a part is missing, or where several could be it: with their names, and how to say which.
+    """
+    cloud.project_number = serviceusage_services.project_number(cloud)
+    service = _service(cloud, place)
+    template: Mapping[str, Any] = service.get("template") or {}
+    containers = flat.items(template, "containers")
+    told = clues.read(next((one for one in containers if one.get("ports")), (containers or [{}])[0]))
+    how: dict[str, str] = {}
+    live = find_instance(cloud, template, told, instance, how)
+    database, user = find_database(cloud, live, told, how), find_user(cloud, live, told, how)
+    kept = _bucket(cloud, told, bucket, how)
+    folder = told.folder if kept["name"] == told.bucket else ""
+    return Parts(
+        cloud.project, cloud.project_number, service, live, database, user, kept, folder, _shared(cloud, kept, folder),
+        _members(_run(cloud).getIamPolicy(resource=service["name"]).execute, cloud, INVOKER),
+        _accessors(cloud, service), find_ranges(cloud, live), told, how,
+    )  # fmt: skip
+
+
+def _run(cloud: Cloud) -> Any:
+    return cloud.api("run", "v2").projects().locations().services()
+
+
+def _service(cloud: Cloud, place: Place) -> dict[str, Any]:
+    if place.service:
+        name = f"projects/{place.project}/locations/{place.region}/services/{place.service}"
+        found = cloud.found(f"reading service {place.service}", _run(cloud).get(name=name).execute)
+        if found is None:
+            raise errors.NotThere(
+                f"there is no service {place.service} in {place.region} of {place.project}",
+                way_out=f"See what there is: gcloud run services list --project {place.project}",
+            )
+        return found
+    listed = _listed(cloud)
+    region, name = only(
+        [
+            (
+                str(flat.section(one, "metadata.labels")["cloud.googleapis.com/location"]),
+                str(one["metadata"]["name"]),
+            )
+            for one in listed
+            if "mlflow" in json.dumps(one).lower()
+        ],
+        "Cloud Run service that looks like MLflow",
+        lambda one: f"--from {place.project}/{one[0]}/{one[1]}",
+        f"Name it: --from {place.project}/REGION/SERVICE.",
+    )
+    return _service(cloud, Place(place.project, region, name))
+
+
+def _listed(cloud: Cloud) -> list[dict[str, Any]]:
+    """Of all regions, which only the first version of the API tells in one answer; not what this tool made."""
+    services = cloud.api("run", "v1").projects().locations().services()
+    parent = f"projects/{cloud.project}/locations/-"
+    found: list[dict[str, Any]] = []
+    after = ""
+    while True:
+        more = {"continue_": after} if after else {}
+        answer: Any = cloud.found("listing services", services.list(parent=parent, **more).execute) or {}
+        found += flat.items(answer, "items")
+        after = flat.at(answer, "metadata.continue") or ""
+        if not after:
+            break
+    return [one for one in found if flat.section(one, "metadata.labels").get(MANAGED_BY[0]) != MANAGED_BY[1]]
+
+
+def _bucket(cloud: Cloud, told: Clues, chosen: str, how: dict[str, str]) -> dict[str, Any]:
+    name = chosen or told.bucket
+    how["bucket"] = "as you said" if chosen else f"as in {told.said_by.get('bucket', '')}"
+    if not name:
+        buckets = cloud.call(
+            "listing buckets", lambda: list(cloud.storage.list_buckets(retry=None, timeout=60))
+        )
+        names = [str(one.name) for one in buckets if not str(one.name).startswith(_GOOGLES_BUCKETS)]
+        names = [one for one in names if not one.endswith("_cloudbuild")]
+        likely = [one for one in names if "mlflow" in one or "artifact" in one]
+        how["bucket"] = "by its name" if likely else "the only one in the project"
+        name = only(
+            likely or names,
+            "bucket that could hold its artifacts",
+            lambda one: f"--bucket {one}",
+            "Name it: --bucket NAME.",
+        )
+    bucket = cloud.storage.bucket(name)
+    reading = cloud.found(f"reading bucket {name}", lambda: bucket.reload(retry=None, timeout=60) or bucket)
+    if reading is None:
+        raise errors.NotThere(
+            f"there is no bucket {name}, {how['bucket']}",
+            way_out="Name the one that there is: --bucket NAME.",
+        )
+    return dict(reading._properties)
+
+
+def _shared(cloud: Cloud, bucket: Mapping[str, Any], folder: str) -> bool:
+    """Whether anything lies in the bucket outside the folder: then it is not only MLflow's."""
+    if not folder:
+        return False
+    first = folder.split("/", maxsplit=1)[0]
+    pages = cloud.storage.list_blobs(bucket["name"], delimiter="/", max_results=1000, retry=None, timeout=60)
+    objects = cloud.call("listing the bucket", lambda: [str(blob.name) for blob in pages])
+    return bool(objects) or any(prefix.rstrip("/") != first for prefix in pages.prefixes)
+
+
+def _members(request: Callable[[], Any], cloud: Cloud, role: str) -> tuple[str, ...]:
+    policy: Any = cloud.found("reading who may call it", request) or {}
+    bindings: Iterable[Mapping[str, Any]] = flat.items(policy, "bindings")
+    found = {m for one in bindings if one.get("role") == role for m in flat.words(one, "members")}
+    return tuple(sorted(found))
+
+
+def _accessors(cloud: Cloud, service: Mapping[str, Any]) -> tuple[str, ...]:
+    if not service.get("iapEnabled"):
+        return ()
+    _, _, _, region, _, name = str(service["name"]).split("/")
+    resource = f"projects/{cloud.project_number}/iap_web/cloud_run-{region}/services/{name}"
+    body = {"options": {"requestedPolicyVersion": 3}}
+    request = cloud.api("iap", "v1").v1().getIamPolicy(resource=resource, body=body)
+    return _members(request.execute, cloud, iap_web_iam.ACCESSOR)
