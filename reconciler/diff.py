@@ -10,10 +10,10 @@ from dataclasses import replace
 from typing import TypeVar
 
 from reconciler.change import Action, Change, FieldChange
+from reconciler.masking import FOREIGN, hidden, masked
 from reconciler.model import ANYTHING_ELSE, Desired, Json, Observed, Origin, Pending, Ref, Value
 
 KEPT_DATA = "left in place: it holds data"
-FOREIGN = "(somebody else's, not shown: it may be a secret)"
 TAKEN_OVER = "exists already and does not carry our label: this takes it over"
 LOST = "deleted for good, with all the data in it"
 KEPT_SHARED = "left in place: others may use it"
@@ -40,8 +40,16 @@ def diff(
 ) -> Change:
     """What is to be done about one resource. *desired* is resolved as far as it can be.
 
-    *spec* is how the user calls the spec: a refusal names the command that leads on.
+    *spec* is how the user calls the spec: a refusal names the command that leads on. What others set where a secret
+    may be is nowhere in it.
     """
+    change = _diff(desired, observed, delete_data=delete_data, spec=spec)
+    if observed is None:
+        return change
+    return replace(change, observed=masked(observed, hidden(desired, observed)))
+
+
+def _diff(desired: Desired, observed: Observed | None, *, delete_data: bool, spec: str) -> Change:
     if desired.body is None:
         return _absent(desired, observed, delete_data=delete_data)
     if observed is None:
@@ -218,12 +226,12 @@ def _replace(desired: Desired, observed: Observed, fields: tuple[FieldChange, ..
 def _differences(desired: Desired, observed: Observed) -> tuple[FieldChange, ...]:
     wanted = dict(desired.body or {})
     foreign = {f for f in observed.body if f not in wanted and f.startswith(desired.complete or ("\0",))}
-    hidden = {f for f in foreign if not f.startswith(desired.plain or ("\0",))}
+    unshown = hidden(desired, observed)
     wanted |= dict.fromkeys(sorted(foreign))
     return tuple(
         FieldChange(
             field,
-            FOREIGN if field in hidden else observed.body.get(field),
+            FOREIGN if field in unshown else observed.body.get(field),
             value,
             _origin(desired, field),
             _effect(desired, observed, field),

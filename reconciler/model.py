@@ -74,6 +74,7 @@ class Desired:
     *body* None wants it gone. *needs* must be in place first. *fixed* fields cannot change on a live resource.
     Under a prefix in *complete* every field is ours, so that one we do not know is a difference; under one in *plain*
     its value may be shown, because no secret is ever there.
+    What others set under one in *private* is shown nowhere, because a secret may be in it.
     Under a prefix in *watched* others' fields stay as they are, and are named.
     *floors* are numbers of which more is as good: a disk that grew is no difference.
     *effects* says, per field, what changing it does to users (in *leaving*: where it had a value before); a section
@@ -104,6 +105,7 @@ class Desired:
     fixed: frozenset[str] = frozenset()
     complete: tuple[str, ...] = ()
     plain: tuple[str, ...] = ()
+    private: tuple[str, ...] = ()
     floors: frozenset[str] = frozenset()
     holds_data: bool = False
     means: str = ""

@@ -68,6 +68,7 @@ PURPOSES: Final[Mapping[str, Mapping[str, str]]] = {
 """By kind, what a resource is for; a part of its name tells those of a kind apart, "" stands for the others."""
 
 FIELDS: Final[Mapping[str, Mapping[str, str]]] = {
+    "serviceusage.services": {"": "something below is made with it"},
     "storage.bucket": {
         "iamConfiguration.publicAccessPrevention": "no object can be made public, by whomever",
         "iamConfiguration.uniformBucketLevelAccess": "rights are those of the bucket, not of each object",
@@ -130,7 +131,7 @@ FIELDS: Final[Mapping[str, Mapping[str, str]]] = {
         "template.containers.env.MLFLOW_ARTIFACTS_DESTINATION": "where the artifacts are",
     },
 }
-"""By kind and field, or the section around it."""
+"""By kind and field, or the section around it; "" stands for all others."""
 
 
 def purpose(ref: Ref) -> str:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from reconciler.change import Action, Change, FieldChange
-from reconciler.diff import FOREIGN, KEPT_DATA, KEPT_SHARED, TAKEN_OVER, diff, resolve
+from reconciler.diff import KEPT_DATA, KEPT_SHARED, TAKEN_OVER, diff, resolve
+from reconciler.masking import FOREIGN
 from reconciler.model import Origin, Pending
 from tests.builders import ref, seen, want
 

@@ -231,7 +231,7 @@ def _server(said: Said, parts: Parts) -> None:
         if _is_mlflows(name) and not reserved.looks_secret(name) and "://" not in value:
             said.say(f"server.env.{name}", value)
     for name, version in kept.items():
-        if _is_mlflows(name):
+        if _is_mlflows(name) and not version.endswith(":latest"):  # a spec pins them
             said.say(f"server.secrets.{name}", version)
     left = sorted({*plain, *kept} - {key.rpartition(".")[2] for key in said.values})
     if left:

@@ -22,6 +22,8 @@ FILES = "volumes.secret."
 ATTEMPT = "mlflow-reconcile/attempt"
 SOCKET_FOLDER = "/cloudsql"
 PORTS = "containers.ports"
+SPOKEN = ("containers.args", "containers.command")
+"""Where people write a password into a command line."""
 _SECRET_VERSION = re.compile(r"(projects/[^/]+/secrets/[^/]+)/versions/([^/]+)")
 
 

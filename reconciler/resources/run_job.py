@@ -67,6 +67,7 @@ class Job:
             _migrating(deployment, names),
             needs=_needs(deployment, names),
             complete=(f"{TEMPLATE}{containers.ENV}",),
+            private=tuple(f"{TEMPLATE}{one}" for one in containers.SPOKEN),
             mark=mark_of(deployment),
             origins={
                 "": at("server"),
@@ -81,6 +82,7 @@ class Job:
             _retaining(deployment, names) if wanted else None,
             needs=(*_needs(deployment, names), storage_bucket_iam.ref(names.bucket)),
             complete=(f"{TEMPLATE}{containers.ENV}",),
+            private=tuple(f"{TEMPLATE}{one}" for one in containers.SPOKEN),
             mark=mark_of(deployment),
             only_with=serviceusage_services.SCHEDULER,
             effects={f"{TEMPLATE}{containers.ENV}{name}": text for name, text in _EFFECTS.items()},

@@ -56,6 +56,7 @@ class Service:
             body,
             needs=_needs(deployment, names),
             complete=(f"{TEMPLATE}{containers.ENV}", f"{TEMPLATE}{containers.FILES}"),
+            private=tuple(f"{TEMPLATE}{one}" for one in containers.SPOKEN),
             effects={
                 "ingress": WIDER,
                 "iapEnabled": logins.IAP_ON if deployment.auth.mode == "iap" else logins.IAP_OFF,

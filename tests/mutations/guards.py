@@ -168,9 +168,14 @@ GUARDS: Final = (
     ),
     Guard(
         10, "what somebody else set where a secret may be is not shown",
-        DIFF, "            FOREIGN if field in hidden else observed.body.get(field),\n",
+        DIFF, "            FOREIGN if field in unshown else observed.body.get(field),\n",
         "            observed.body.get(field),\n",
         "tests/test_diff.py::test_under_a_complete_prefix_an_unknown_field_is_a_difference",
+    ),
+    Guard(
+        10, "what was read is not shown either, where a secret may be in it",
+        DIFF, "    return replace(change, observed=masked(observed, hidden(desired, observed)))", "    return change",
+        "tests/test_masking.py",
     ),
     Guard(
         11, "a disabled API is told from a missing permission",

@@ -194,3 +194,40 @@ def test_a_plan_refuses_what_is_not_ours_and_shows_what_it_would_change(hand: Ha
     assert "env.DB_URI: (somebody else's, not shown: it may be a secret) -> (not set)" in planned.out
     assert "user-pw" not in planned.said
     assert "19 to create, 3 to update, 0 to delete" in planned.out
+    for style in ("json", "markdown"):
+        assert "user-pw" not in hand.bench.run("plan", "--sandbox", "--format", style, str(spec)).said
+
+
+def test_it_is_found_adopted_and_goes_on_with_its_data(hand: Hand, tmp_path: Path) -> None:
+    """From the project's name to a server of ours with the runs and artifacts of before, behind a password."""
+    spec = tmp_path / "found.yaml"
+    found = hand.bench.run("adopt", "--sandbox", str(spec), "--from", hand.project)
+    assert found.code == 0, found.said
+    assert "database  mlflow: as in DB_URI" in found.out
+    again = hand.bench.run("adopt", "--sandbox", str(spec), "--from", hand.project)
+    assert (again.code, "exists, and was not touched" in again.err) == (1, True)
+    adopted = hand.bench.run("adopt", "--sandbox", "--yes", str(spec))
+    assert adopted.code == 0, adopted.said
+    sealed = tmp_path / "first.plan"
+    assert hand.bench.run("plan", "--sandbox", str(spec), "--out", str(sealed)).code == 2
+    applied = hand.bench.run("apply", "--sandbox", "--yes", str(sealed))
+    assert applied.code == 0, applied.said
+    assert hand.bench.run("plan", "--sandbox", str(spec)).code == 0
+    verified = hand.bench.run("verify", "--sandbox", str(spec))
+    assert verified.code == 0, verified.said
+    assert "user-pw" not in spec.read_text() + sealed.read_text() + found.said + adopted.said + applied.said
+    way_in = dict(
+        line.removeprefix("export ").split("=", 1)
+        for line in hand.bench.run("login", "--sandbox", str(spec)).out.splitlines()
+        if line.startswith("export ")
+    )
+    url, *login = (way_in[f"MLFLOW_TRACKING_{part}"].strip("'\"") for part in ("URI", "USERNAME", "PASSWORD"))
+    assert httpx.get(f"{url}/api/2.0/mlflow/experiments/search?max_results=9").status_code == 401
+    with httpx.Client(base_url=url, auth=(login[0], login[1]), timeout=60) as client:
+        named = client.get("/api/2.0/mlflow/experiments/get-by-name?experiment_name=by hand").json()
+        experiment = named["experiment"]["experiment_id"]
+        body = {"experiment_ids": [experiment]}
+        (run,) = client.post("/api/2.0/mlflow/runs/search", json=body).json()["runs"]
+        assert [(metric["key"], metric["value"]) for metric in run["data"]["metrics"]] == [("rmse", 0.5)]
+        artifact = f"/api/2.0/mlflow-artifacts/artifacts/{run['info']['run_id']}/report.html"
+        assert client.get(artifact).content == b"<p>report"
