@@ -52,6 +52,12 @@ def command(
         return
     if instance or bucket:
         raise click.UsageError("--instance and --bucket say what --from shall take; give it, too.")
+    _adopt(context, spec, style, dry_run=dry_run, yes=yes, unchecked=unchecked, sandbox=sandbox)
+
+
+def _adopt(
+    context: click.Context, spec: str, style: str, *, dry_run: bool, yes: bool, unchecked: bool, sandbox: bool
+) -> None:
     from reconciler import lease
     from reconciler.adoption import adoption, closing
     from reconciler.cli import console, session

@@ -6,6 +6,7 @@ Not a resource of Google's but a fact about one: the newest execution of the job
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from reconciler import errors
@@ -26,6 +27,8 @@ from reconciler.server.naming import Names
 from reconciler.spec.deployment import Deployment
 
 TIMEOUT = 60
+FRESH = timedelta(hours=1)
+"""No first apply takes longer: an instance that is older was there before, with whatever is in it."""
 ADMINISTRATOR = "users.administrator"
 GIVEN = "users.password"
 """Names the secret version that the administrator was given last, never the password."""
@@ -95,7 +98,13 @@ class Migration:
         )
 
     def create(self, cloud: Cloud, desired: Desired) -> None:
-        """Run the job and wait for it."""
+        """Run the job and wait for it. An instance that was not made just now may hold data: it is backed up first."""
+        made = datetime.fromisoformat(str((desired.body or {})["instance"]))
+        if datetime.now(UTC) - made > FRESH:
+            _back_up(cloud, desired.ref)
+        self._run(cloud, desired)
+
+    def _run(self, cloud: Cloud, desired: Desired) -> None:
         about = "making the database's schema"
         operation = cloud.call(
             about,
@@ -118,7 +127,7 @@ class Migration:
                 return
         if "image" in fields and "instance" not in fields:  # a new instance has nothing to lose
             _back_up(cloud, desired.ref)
-        self.create(cloud, desired)
+        self._run(cloud, desired)
 
     def _await_end(self, cloud: Cloud, ref: Ref) -> None:
         def look() -> dict[str, Any]:
@@ -159,7 +168,8 @@ def ref(names: Names) -> Ref:
 
 
 def _job(ref: Ref) -> str:
-    return ref.name.replace("/migrations/", "/jobs/") + "-migrate"
+    _, project, _, region, *_ = ref.name.split("/")
+    return f"projects/{project}/locations/{region}/jobs/{ref.short}-migrate"
 
 
 def _state(execution: Mapping[str, Any]) -> str:
@@ -172,6 +182,6 @@ def _back_up(cloud: Cloud, ref: Ref) -> None:
     about = "backing up the database"
     cloud.note("backing up")
     request = cloud.api("sqladmin", "v1").backupRuns().insert(
-        project=cloud.project, instance=ref.short, body={"description": "before a schema migration"}
+        project=cloud.project, instance=ref.name.split("/")[5], body={"description": "before a schema migration"}
     )  # fmt: skip
     operations.sql_done(cloud, about, cloud.call(about, request.execute, retries.SQL))

@@ -148,7 +148,7 @@ class Names:
     @property
     def migration(self) -> str:
         """The state of the database's schema; a name of ours, as Google has no such resource."""
-        return f"{self.location}/migrations/{self.name}"
+        return f"{self.location}/instances/{self.instance_id}/migrations/{self.name}"
 
     @property
     def service(self) -> str:

@@ -208,8 +208,6 @@ LAYOUTS: Mapping[str, Layout] = {
                 *(
                     "--artifacts-destination",
                     "gs://{P}-artifact-12345",
-                    "--host",
-                    "0.0.0.0",  # noqa: S104 -- as the page has it
                     "--port",
                     "5000",
                 ),
