@@ -50,6 +50,7 @@ REGIONS: Final = frozenset(
     }
 )
 WITHOUT_PLUS: Final = frozenset({"asia-southeast3", "europe-north2", "northamerica-south1"})
-"""Regions without the Enterprise Plus edition: "About instance settings" (2025) names those of either edition. Bangkok is
-younger than that page, and taken for one of them.
+"""Regions without the Enterprise Plus edition: "About instance settings" (2025) names those of either edition.
+
+Bangkok is younger than that page, and taken for one of them.
 """
