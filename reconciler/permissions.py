@@ -64,6 +64,12 @@ _PASSWORD: Final = (
 _RUN_DONE: Final = "run.operations.get"
 _PEERED: Final = "servicenetworking.operations.get"
 
+ASKED_BEFORE: Final = ("compute.projects.get", "compute.regions.get", "orgpolicy.policy.get")
+"""What the guards ask for before the first write (`guards.quotas`, `guards.organisation`); the list of tiers is open.
+
+Whoever lacks one of these is told by Google's own refusal, later, what the guard would have told.
+"""
+
 ASKED: Final[Mapping[str, Asked]] = {
     "serviceusage.services": Asked(
         ("serviceusage.services.get",),

@@ -28,7 +28,8 @@ class Plan:
     """Changes in a possible order: what is needed first comes first, deletions last and in reverse.
 
     *notes* are sentences about the deployment as a whole: its cost, its capacity. *endpoint* is what was read in
-    Google Cloud's place, "" for Google Cloud itself.
+    Google Cloud's place, "" for Google Cloud itself. *obstacles* are known to stand in the way of all of it
+    (`guards.together`); they are no part of what it does, and who carries it out looks for them anew.
     """
 
     deployment: str
@@ -38,6 +39,7 @@ class Plan:
     changes: tuple[Change, ...]
     notes: tuple[str, ...] = ()
     endpoint: str = ""
+    obstacles: tuple[str, ...] = ()
 
     @property
     def wanted(self) -> tuple[Change, ...]:

@@ -24,7 +24,7 @@ from reconciler.spec.load import files_of, invalid
 from reconciler.spec.source import read_bytes
 
 KIND = "mlflow-reconcile/sealed-plan"
-FORMAT = 2
+FORMAT = 3
 """Of the file. One of another format is refused, as one can be made anew at any time."""
 TEXTS = ("spec", "beside", "spec_hash", "endpoint")
 KEYS = {"kind", "format", *TEXTS, "plan", "seal"}
@@ -201,6 +201,7 @@ def _said(value: Any) -> str:
 def _without_paths(value: Any) -> Any:
     shown = json.loads(json.dumps(value))
     shown["spec"] = ""
+    shown["obstacles"] = []  # whoever applies it looks for them, with eyes of their own
     for change in shown["resource_changes"]:
         change["blocked"] = bool(change["blocked"])  # its sentence may name the spec
         for told in (change, *change["change"]["fields"]):

@@ -37,6 +37,7 @@ def command(
     from reconciler import lease, sealed
     from reconciler.cli import console, session
     from reconciler.cli.carry_out import carry_out
+    from reconciler.guards import together
     from reconciler.pipeline import survey
     from reconciler.spec.load import load
 
@@ -47,10 +48,12 @@ def command(
     plan = survey(cloud, deployment)
     if seal:
         sealed.refuse_if_stale(seal, plan)
+    if dry_run:
+        plan = together.foreseen(cloud, deployment, plan)
     console.show(plan, style)
     if dry_run:
         context.exit(console.exit_code(plan))
-    plan.refuse_if_blocked()
+    together.refuse_blocked(cloud, deployment, plan, checked=not unchecked)
     if not plan.wanted:
         return
     claim = lease.look(cloud, deployment)

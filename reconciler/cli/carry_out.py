@@ -10,12 +10,13 @@ from types import FrameType
 
 import click
 
-from reconciler import errors, lacking
+from reconciler import errors
 from reconciler.apply import Outcome, Status, apply
 from reconciler.change import Action, Change
 from reconciler.cli.progress import watching
 from reconciler.errors import Exit
 from reconciler.gcp.cloud import Cloud
+from reconciler.guards import together
 from reconciler.lease import Lease
 from reconciler.model import Ref
 from reconciler.plan import Plan
@@ -24,15 +25,14 @@ from reconciler.resources.serviceusage_services import EnabledServices
 
 
 def carry_out(cloud: Cloud, plan: Plan, lease: Lease, *, checked: bool) -> None:
-    """Apply *plan* with live progress, *checked* for permissions first; the recap is the one Ansible users know.
+    """Apply *plan* with live progress, *checked* for what we may do first; the recap is the one Ansible users know.
 
     The *lease* is taken right before the first write: after APIs are enabled where there was none to take it with.
     """
     outcomes: dict[Ref, Outcome] = {}
 
     def may(changes: Collection[Change]) -> None:
-        if checked:
-            lacking.refuse_if_lacking(cloud, changes)
+        together.refuse(cloud, lease.deployment, changes, checked=checked)
         try:
             lease.take()
         except errors.ApiDisabled:

@@ -30,7 +30,7 @@ def show(plan: Plan, style: str, summary: str = "") -> None:
 
 def exit_code(plan: Plan) -> Exit:
     """What a command that only shows *plan* exits with."""
-    if any(change.blocked for change in plan.changes):
+    if plan.obstacles or any(change.blocked for change in plan.changes):
         return Exit.PROTECTED
     return Exit.DIFFERENCES if plan.wanted else Exit.OK
 

@@ -56,11 +56,13 @@ def command(context: click.Context, spec: str, style: str, sandbox: bool, out: s
     """
     from reconciler import sealed
     from reconciler.cli import console, session
+    from reconciler.guards import together
     from reconciler.pipeline import survey
     from reconciler.spec.load import load
 
     deployment = load(spec)
-    plan = survey(session.connect(deployment, sandbox=sandbox), deployment)
+    cloud = session.connect(deployment, sandbox=sandbox)
+    plan = together.foreseen(cloud, deployment, survey(cloud, deployment))
     console.show(plan, style)
     if out:
         sealed.save(plan, out)

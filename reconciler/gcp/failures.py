@@ -35,6 +35,7 @@ UNREADABLE = frozenset({"JSONDecodeError", "ParseError"})
 """What the libraries raise for half an answer, or for a page that something in between has sent."""
 TRANSPORTS = frozenset({"http", "httplib2", "requests", "urllib3"})
 """Packages whose exceptions all mean that no whole answer came."""
+QUOTAS_PAGE = "https://console.cloud.google.com/iam-admin/quotas"
 GCLOUDS_OWN_PROJECT = "764086051850"
 """Whom Google charges for calls with a person's credentials that name no quota project; seen in recorded answers."""
 QUOTA_REASONS = frozenset(
@@ -63,6 +64,8 @@ def _classified(answer: Answer, about: str) -> errors.ReconcileError:
 
 def _kind_of(answer: Answer) -> tuple[type[errors.ReconcileError], str]:
     status, reason = answer.status, answer.reason
+    if _used_up(answer):
+        return errors.Refused, f"Delete what is not needed any more, or ask for more: {QUOTAS_PAGE}"
     if status in TRANSIENT_STATUS or reason in QUOTA_REASONS:
         return errors.Unavailable, "Run it again in a few minutes; what is done stays done."
     if status == 401:
@@ -99,6 +102,11 @@ def _kind_of(answer: Answer) -> tuple[type[errors.ReconcileError], str]:
     if status == 409:
         return errors.AlreadyThere, ""
     return errors.Refused, ""
+
+
+def _used_up(answer: Answer) -> bool:
+    """Compute Engine has one word for too many requests and for too many things, and other sentences."""
+    return answer.reason == "quotaExceeded" and answer.message.startswith("Quota '")
 
 
 def _policy_of_the_organisation(answer: Answer) -> bool:

@@ -39,6 +39,7 @@ def document(plan: Plan) -> dict[str, Any]:
         "counts": {action.value: plan.count(action) for action in Action},
         "severity": severity(any(change.grave for change in plan.changes)),
         "notes": list(plan.notes),
+        "obstacles": list(plan.obstacles),
         "resource_changes": [_change(change) for change in plan.changes],
     }
 

@@ -48,6 +48,8 @@ def render(plan: Plan, headline: str = "") -> str:
 
 def _attention(plan: Plan) -> Iterator[str]:
     """Guards and effects, each once, with the resources they concern, above everything that may be skimmed."""
+    for obstacle in plan.obstacles:
+        yield from _prose(f"- :no_entry: **refused**: {obstacle}")
     for change in plan.changes:
         if change.blocked:
             yield from _prose(f"- :no_entry: **refused**: {change.blocked}")
@@ -63,7 +65,7 @@ def _attention(plan: Plan) -> Iterator[str]:
             effects.setdefault(effect, []).append(change.ref.address)
     for effect, addresses in effects.items():
         yield from _prose(f"- :warning: {effect} ({', '.join(f'`{address}`' for address in addresses)})")
-    if effects or any(change.blocked or change.grave for change in plan.changes):
+    if effects or plan.obstacles or any(change.blocked or change.grave for change in plan.changes):
         yield ""
 
 

@@ -45,13 +45,16 @@ def legible(plan: Plan) -> Plan:
         tuple(_legible(change) for change in plan.changes),
         tuple(_line(note) for note in plan.notes),
         _line(plan.endpoint),
+        tuple(_line(obstacle) for obstacle in plan.obstacles),
     )
 
 
 def _plan(shown: Mapping[str, Any]) -> Plan:
     words = [_word(shown[key]) for key in ("deployment", "project", "spec", "url")]
     notes = tuple(_word(note) for note in shown["notes"])
-    return Plan(*words, changes=tuple(_change(change) for change in shown["resource_changes"]), notes=notes)
+    obstacles = tuple(_word(obstacle) for obstacle in shown["obstacles"])
+    changes = tuple(_change(change) for change in shown["resource_changes"])
+    return Plan(*words, changes=changes, notes=notes, obstacles=obstacles)
 
 
 def _change(shown: Mapping[str, Any]) -> Change:

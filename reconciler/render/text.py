@@ -22,6 +22,7 @@ def render(plan: Plan, closing: str = "", *, colour: bool = False) -> str:
     for change in plan.changes:
         lines += _change(change, colour=colour)
     lines += [f"  {note}" for note in plan.notes]
+    lines += [f"  x refused: {obstacle}" for obstacle in plan.obstacles]
     if lines[-1]:
         lines.append("")
     lines.append(closing or summary(plan))

@@ -106,9 +106,14 @@ def monthly_estimate(deployment: Deployment) -> list[tuple[str, float]]:
     return sorted(((item, price) for item, price in rounded if price), key=lambda pair: -pair[1])
 
 
+def monthly_total(deployment: Deployment) -> float:
+    """US dollars a month, unused. Raises ValueError for an unknown tier."""
+    return sum(usd for _, usd in monthly_estimate(deployment))
+
+
 def monthly_difference(before: Deployment, after: Deployment) -> float:
     """US dollars a month that *after* costs more than *before*, unused. Raises ValueError for an unknown tier."""
-    return sum(usd for _, usd in monthly_estimate(after)) - sum(usd for _, usd in monthly_estimate(before))
+    return monthly_total(after) - monthly_total(before)
 
 
 def _instance(database: Database) -> float:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from math import ceil
 from typing import Final
 
-from reconciler.server import alerts, demand
+from reconciler.server import alerts, demand, networks
+from reconciler.server.prices import monthly_total
+from reconciler.spec import rules_capacity
 from reconciler.spec.deployment import Deployment
 from reconciler.spec.finding import Problem
+from reconciler.spec.ways import Way, cheapest, with_database, with_scaling
 
 MOST_OF_A_BUDGET: Final = 5
 """Addresses; what resources/billingbudgets_budget.py sends."""
@@ -87,6 +92,45 @@ def a_budget_tells_five(deployment: Deployment) -> Iterator[Problem]:
         yield Problem(("budget.billing_account", "monitoring.emails"), message, ways, "warning")
 
 
+def idle_fits_the_budget(deployment: Deployment) -> Iterator[Problem]:
+    """A budget that is used up by a server which nobody uses says nothing."""
+    # A warning: whoever has such a deployment may look at it and destroy it. guards.spending refuses to begin one.
+    budget, total = deployment.budget, monthly_total(deployment)
+    if budget.billing_account and total > budget.amount:
+        message = (
+            f"{budget.amount} does not hold the about ${total:.2f} a month that this costs while nobody uses it "
+            "(units of the account's own currency are taken for dollars)"
+        )
+        ways = (f"budget.amount: {ceil(total)}", *_cheaper(deployment))
+        yield Problem(("budget.amount", "budget.billing_account"), message, ways, "warning")
+
+
+def _cheaper(deployment: Deployment) -> tuple[str, ...]:
+    """The mildest change that the budget holds, else the one that saves most; none where nothing can be saved."""
+    now = monthly_total(deployment)
+    priced = [(monthly_total(way.leads_to), way) for way in _ways_to_save(deployment)]
+    saving = sorted((one for one in priced if one[0] < now), key=lambda one: one[0])
+    enough = [way for total, way in saving if total <= deployment.budget.amount]
+    chosen = enough[-1:] or [way for _, way in saving[:1]]
+    return cheapest(deployment, chosen)
+
+
+def _ways_to_save(deployment: Deployment) -> Iterator[Way]:
+    if deployment.database.availability == "regional":
+        yield Way("database.availability: zonal", with_database(deployment, availability="zonal"))
+    if deployment.scaling.min_instances:
+        yield Way("scaling.min_instances: 0", with_scaling(deployment, min_instances=0))
+    if networks.connected(deployment):
+        direct = replace(deployment.networking, egress="direct")
+        yield Way("networking.egress: direct", replace(deployment, networking=direct))
+    plus = deployment.database.edition == "enterprise-plus"
+    for tier in rules_capacity.ENTERPRISE_PLUS if plus else rules_capacity.ENTERPRISE:
+        smaller = with_database(deployment, tier=tier)
+        found = (problem for rule in rules_capacity.RULES for problem in rule(smaller))
+        if not any(problem.severity == "error" for problem in found):
+            yield Way(f"database.tier: {tier}", smaller)
+
+
 RULES: Final[tuple[Rule, ...]] = (
     somebody_is_told,
     channels_are_ours,
@@ -94,4 +138,5 @@ RULES: Final[tuple[Rule, ...]] = (
     the_server_can_be_asked,
     connections_leave_room,
     a_budget_tells_five,
+    idle_fits_the_budget,
 )

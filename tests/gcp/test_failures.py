@@ -76,6 +76,7 @@ ANSWERS: list[tuple[tuple[int, dict[str, Any]], type[errors.ReconcileError]]] = 
     (modern(401, "Request had invalid credentials.", "UNAUTHENTICATED"), errors.CredentialsMissing),
     (modern(429, "Quota exceeded", "RESOURCE_EXHAUSTED"), errors.Unavailable),
     (classic(403, "Quota exceeded for quota metric", "rateLimitExceeded"), errors.Unavailable),
+    (classic(403, "Quota 'NETWORKS' exceeded.  Limit: 15.0 globally.", "quotaExceeded"), errors.Refused),
     (classic(500, "Backend error", "backendError"), errors.Unavailable),
     (modern(503, "The service is unavailable", "UNAVAILABLE"), errors.Unavailable),
     (modern(504, "Deadline", "DEADLINE_EXCEEDED"), errors.Unavailable),

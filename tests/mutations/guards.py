@@ -20,6 +20,7 @@ class Guard:
 
 DIFF, PLAN, APPLY = "reconciler/diff.py", "reconciler/plan.py", "reconciler/apply.py"
 LEASE, SEALED, POLICY = "reconciler/lease.py", "reconciler/sealed.py", "reconciler/gcp/policy.py"
+TOGETHER, ORGANISATION = "reconciler/guards/together.py", "reconciler/guards/organisation.py"
 FAILURES, RETRIES = "reconciler/gcp/failures.py", "reconciler/gcp/retries.py"
 
 GUARDS: Final = (
@@ -130,6 +131,63 @@ GUARDS: Final = (
         8, "every guard is judged before the first write",
         APPLY, "    plan.refuse_if_blocked()\n    observed", "    observed",
         "tests/test_apply.py::test_a_blocked_plan_writes_nothing",
+    ),
+    Guard(
+        8, "what stands in the way of a plan is refused before the first write",
+        "reconciler/cli/carry_out.py",
+        "        together.refuse(cloud, lease.deployment, changes, checked=checked)\n", "        pass\n",
+        "tests/cli/test_guards.py::test_destroy_is_refused_before_the_lease_is_taken",
+    ),
+    Guard(
+        8, "what stands in the way of a plan is told before anybody agrees",
+        "reconciler/cli/apply_command.py",
+        "    together.refuse_blocked(cloud, deployment, plan, checked=not unchecked)\n", "    pass\n",
+        "tests/cli/test_guards.py::test_apply_is_refused_before_anybody_agrees",
+    ),
+    Guard(
+        8, "whoever only looks is shown what stands in the way",
+        "reconciler/cli/console.py",
+        "    if plan.obstacles or any(", "    if any(",
+        "tests/cli/test_guards.py::test_who_only_looks_sees_what_stands_in_the_way",
+    ),
+    Guard(
+        8, "everything that stands in the way is told at once",
+        TOGETHER, "                obstacles += future.result()\n",
+        "                obstacles = obstacles or future.result()\n",
+        "tests/guards/test_together.py::test_everything_is_listed_at_once",
+    ),
+    Guard(
+        8, "whoever may not ask what stands in the way is not stopped by that",
+        TOGETHER, "    except (errors.PermissionMissing, errors.Refused, errors.NotThere):\n",
+        "    except ZeroDivisionError:\n",
+        "tests/guards/test_together.py::test_who_may_not_ask_is_left_to_googles_own_refusal",
+    ),
+    Guard(
+        8, "what the organisation forbids is not begun",
+        ORGANISATION, "        if against:\n", "        if False:\n",
+        "tests/guards/test_organisation.py::test_what_is_forbidden_is_told_with_its_line_and_a_way_out",
+    ),
+    Guard(
+        8, "a policy is not taken to forbid what it may allow",
+        ORGANISATION, " and not any(one.startswith(_GROUPS) for one in allowed)\n", "\n",
+        "tests/guards/test_organisation.py::test_a_policy_forbids_only_what_it_surely_forbids",
+    ),
+    Guard(
+        8, "what does not fit into a quota is not begun",
+        "reconciler/guards/quotas.py",
+        "            if free is not None and free < need.amount:\n", "            if False:\n",
+        "tests/guards/test_quotas.py::test_a_range_takes_one",
+    ),
+    Guard(
+        8, "a machine that the region has not is not asked for",
+        "reconciler/guards/tiers.py",
+        "    elif tier in offered and region not in offered[tier]:\n", "    elif False:\n",
+        "tests/guards/test_tiers.py::test_a_machine_is_where_it_is_listed",
+    ),
+    Guard(
+        8, "what its budget does not hold is not begun",
+        "reconciler/guards/spending.py", "    if any(_costs(change) for change in changes):\n", "    if False:\n",
+        "tests/guards/test_spending.py::test_sum_budget_line_and_ways_out_are_told",
     ),
     Guard(
         8, "a race does not turn an update into a replacement",

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.gcp.granting import DEPLOYER, READER
-from reconciler.permissions import ASKED
+from reconciler.permissions import ASKED, ASKED_BEFORE
 from reconciler.registry import BY_NAME
 from reconciler.sandbox.iam import roles
 from tests.permissions.people import Place
@@ -26,8 +26,11 @@ CHARGED = frozenset({"serviceusage.services.use"})
 """What every call of a person asks for, whose project is charged."""
 LOOKED_FOR = frozenset(
     f"monitoring.{word}.list" for word in ("alertPolicies", "notificationChannels", "uptimeCheckConfigs")
-)
-"""Asked for where monitoring is off, to find what was left of it; whoever may not look has made none."""
+) | frozenset(ASKED_BEFORE)
+"""Asked for where monitoring is off, to find what was left of it; whoever may not look has made none.
+
+And by the guards, which are a courtesy.
+"""
 RARE = {
     "iam.serviceAccounts.enable": "an account that somebody switched off",
     "iam.serviceAccounts.update": "an account that somebody renamed",

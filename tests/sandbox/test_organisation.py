@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from reconciler.sandbox.iam import roles
+from reconciler.sandbox.weather import constraints
 from tests.sandbox.calls import Cloud
 from tests.sandbox.test_spreading import ACCOUNTS, behaving
 
@@ -78,3 +80,53 @@ def test_strangers_may_be_forbidden_on_every_kind_of_resource(cloud: Cloud) -> N
             asked = {"policy": {"bindings": [{"role": role, "members": [own]}]}}
             if path != "/v1/projects/{P}":
                 cloud.ok("POST", f"{path}:setIamPolicy", asked)
+
+
+EFFECTIVE = "/v1/projects/{P}:getEffectiveOrgPolicy"
+
+
+def effective(cloud: Cloud, constraint: str) -> dict[str, Any]:
+    """What the policies of the organisation come to."""
+    return cloud.ok("POST", EFFECTIVE, {"constraint": f"constraints/{constraint}"})
+
+
+def test_the_effective_policy_is_what_is_enforced() -> None:
+    """Of every constraint that can be switched on there is an answer for either state, and they differ."""
+    for constraint in constraints.ALL:
+        on = constraints.effective(constraint, enforced=True)
+        off = constraints.effective(constraint, enforced=False)
+        assert on != off
+        assert on["constraint"] == off["constraint"] == f"constraints/{constraint}"
+
+
+def test_the_effective_policy_can_be_asked_for(cloud: Cloud) -> None:
+    """A default allows everything; a boolean one is enforced, a list names what is let through."""
+    assert effective(cloud, "sql.restrictPublicIp") == {
+        "constraint": "constraints/sql.restrictPublicIp",
+        "booleanPolicy": {},
+    }
+    assert effective(cloud, "run.allowedIngress")["listPolicy"] == {"allValues": "ALLOW"}
+    with behaving(cloud, organization_policies=["sql.restrictPublicIp", "run.allowedIngress"]):
+        assert effective(cloud, "sql.restrictPublicIp")["booleanPolicy"] == {"enforced": True}
+        allowed = effective(cloud, "run.allowedIngress")["listPolicy"]["allowedValues"]
+    assert allowed == ["internal", "internal-and-cloud-load-balancing"]
+
+
+@pytest.mark.parametrize(
+    "constraint", ["sql.restrictPublicIp", "constraints/be.nice", "x/constraints/sql.restrictPublicIp", ""]
+)
+def test_what_is_no_constraint_is_refused(cloud: Cloud, constraint: str) -> None:
+    """Its name begins with constraints/, and it is one that is known."""
+    error = cloud.post(EFFECTIVE, {"constraint": constraint}).error
+    assert (error["code"], error["status"]) == (400, "INVALID_ARGUMENT")
+
+
+def test_the_effective_policy_takes_a_permission(cloud: Cloud) -> None:
+    """Whoever administers Cloud Storage holds it, and whoever may see the organisation's policies."""
+    asked = {"constraint": "constraints/sql.restrictPublicIp"}
+    someone = cloud.bearer(cloud.account("asks-for-policies"))
+    assert someone.post(EFFECTIVE, asked).status == 403
+    for role in ("roles/storage.admin", "roles/orgpolicy.policyViewer"):
+        assert roles.grants(role, "orgpolicy.policy.get")
+    for role in ("roles/iam.securityReviewer", "roles/browser"):
+        assert not roles.grants(role, "orgpolicy.policy.get")

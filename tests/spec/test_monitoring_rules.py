@@ -37,6 +37,12 @@ FOUND = [
         "the first 5 addresses",
     ),
     (
+        "budget: {billing_account: 012345-6789AB-CDEF01, amount: 9}\n",
+        "budget.amount",
+        "warning",
+        "9 does not hold the about $10.49 a month",
+    ),
+    (
         f"{ON}, database_connections_percent: 3}}\n",
         "monitoring.database_connections_percent",
         "error",
@@ -62,8 +68,11 @@ def test_each_rule_finds_its_problem(
         f"{ON}, uptime_minutes: 0}}\nnetworking: {{ingress: internal}}\n",
         "monitoring: {enabled: true, channels: [projects/acme-ml/notificationChannels/1]}\n",
         "monitoring: {enabled: true, channels: [projects/4711/notificationChannels/1]}\n",
+        "budget: {billing_account: 012345-6789AB-CDEF01, amount: 11}\n",
+        "budget: {amount: 9}\n",
     ],
 )
 def test_what_works_is_left_alone(check_with: Check, text: str) -> None:
-    """No finding about monitoring."""
-    assert [found for found in check_with(text) if found.key.startswith("monitoring")] == []
+    """No finding about monitoring, nor about the budget."""
+    sections = ("monitoring", "budget")
+    assert [found for found in check_with(text) if found.key.startswith(sections)] == []

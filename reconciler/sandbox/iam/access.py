@@ -92,7 +92,7 @@ def check(world: World, document: Document, request: Request) -> None:
 
 def _of_the_callers_project(request: Request) -> bool:
     """Whether it is the caller's own project that needs the API: whoever makes a project has it in another one."""
-    about_policies = request.method_id.endswith(("IamPolicy", "IamPermissions"))
+    about_policies = request.method_id.endswith(("IamPolicy", "IamPermissions", "OrgPolicy"))
     return request.api == "cloudresourcemanager" and not about_policies
 
 

@@ -38,6 +38,7 @@ cloudkms keyRings.cryptoKeys.cryptoKeyVersions > cloudkms.cryptoKeyVersions: get
 # Resource Manager, "Access control for projects". A list shows what the caller may see, and is never refused.
 cloudresourcemanager projects > resourcemanager.projects: create delete get list= move patch=update search= IAM
 cloudresourcemanager projects > resourcemanager.projects: getAncestry=get undelete update
+cloudresourcemanager projects > orgpolicy.policy: getEffectiveOrgPolicy=get
 cloudresourcemanager operations > : get
 
 # Cloud Scheduler, "Access control with IAM". Acting as the service account of a target is the service's business.

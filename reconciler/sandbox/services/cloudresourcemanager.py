@@ -13,6 +13,7 @@ from reconciler.sandbox.iam.policy_bindings import requested_version
 from reconciler.sandbox.paging import listed
 from reconciler.sandbox.projects import Project
 from reconciler.sandbox.seeding import create_project
+from reconciler.sandbox.weather import constraints
 from reconciler.sandbox.world import Method, Request, World
 
 API: Final = "cloudresourcemanager"
@@ -35,6 +36,7 @@ def methods(world: World) -> dict[str, Method]:
         "patch": _patch,
         "delete": lambda world, request: _mark(world, request, deleted=True),
         "undelete": lambda world, request: _mark(world, request, deleted=False),
+        "getEffectiveOrgPolicy": _effective_policy,
         "getIamPolicy": _get_policy,
         "setIamPolicy": _set_policy,
         "testIamPermissions": lambda world, request: world.policies.held(
@@ -191,6 +193,15 @@ def _mark(world: World, request: Request, *, deleted: bool) -> Mapping[str, Any]
         return {}
     verb = "Delete" if deleted else "Undelete"
     return _operation(world, request, fresh, f"{verb}ProjectMetadata", {})
+
+
+def _effective_policy(world: World, request: Request) -> Mapping[str, Any]:
+    """What the organisation's policies come to in the project; a constraint is called "constraints/NAME"."""
+    asked = str(request.body.get("constraint", ""))
+    constraint = asked.removeprefix(constraints.PREFIX)
+    if asked == constraint or constraint not in constraints.ALL:
+        raise ApiError(400, "Request contains an invalid argument.")
+    return constraints.effective(constraint, enforced=world.conditions.forbids(constraint))
 
 
 def _get_policy(world: World, request: Request) -> Mapping[str, Any]:

@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Any, Final
 
 from reconciler.sandbox.errors import ApiError
-from reconciler.sandbox.networking import compute_names, networks, vpc
+from reconciler.sandbox.networking import compute_names, networks, quotas, vpc
 from reconciler.sandbox.services import compute_lists, compute_picking, compute_ranges, compute_rules
 from reconciler.sandbox.services.compute_operations import start, start_and_wait
 from reconciler.sandbox.services.compute_places import region_of
@@ -106,6 +106,7 @@ def insert(world: World, request: Request) -> dict[str, Any]:
     with world.store.transaction():
         if world.store.get(networks.ADDRESS, target) is not None:
             raise compute_rules.exists(target)
+        _check_quota(world, request, body["addressType"])
         world.store.put(networks.ADDRESS, target, body)
         return start(world, request, "insert", target, body, {})
 
@@ -129,6 +130,15 @@ def delete(world: World, request: Request) -> dict[str, Any]:
     if user := next(iter(networks.users(world, target)), ""):
         raise compute_rules.in_use("address", target, user)
     return start(world, request, "delete", target, body, {})
+
+
+def _check_quota(world: World, request: Request, kind: str) -> None:
+    """Raise ApiError 403 where the project has as many as it may; inside a subnetwork nobody counts them."""
+    region = str(request.params.get("region", ""))
+    if kind == "EXTERNAL":
+        quotas.check(world, request.project, "STATIC_ADDRESSES", region)
+    elif not region:
+        quotas.check(world, request.project, "GLOBAL_INTERNAL_ADDRESSES")
 
 
 def _fields(world: World, request: Request) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from reconciler.sandbox.errors import ApiError
-from reconciler.sandbox.networking import compute_names, networks, vpc
+from reconciler.sandbox.networking import compute_names, networks, quotas, vpc
 from reconciler.sandbox.services import compute_lists, compute_rules
 from reconciler.sandbox.services.compute_operations import start
 from reconciler.sandbox.store import Body, Missing
@@ -88,6 +88,7 @@ def insert(world: World, request: Request) -> dict[str, Any]:
     with world.store.transaction():
         if world.store.get(networks.NETWORK, target) is not None:
             raise compute_rules.exists(target)
+        quotas.check(world, request.project, "NETWORKS")
         world.store.put(networks.NETWORK, target, body)
         if body["autoCreateSubnetworks"]:
             networks.create_auto_subnetworks(world, request.project, name, world.clock())

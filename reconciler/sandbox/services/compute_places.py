@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from reconciler.sandbox.networking import compute_names, networks
+from reconciler.sandbox.networking import compute_names, networks, quotas
 from reconciler.sandbox.networking.regions import REGIONS, Region
 from reconciler.sandbox.services import compute_lists, compute_rules
 from reconciler.sandbox.world import Request, World
 
-_QUOTAS: Final = {"NETWORKS": 15.0, "SUBNETWORKS": 100.0, "STATIC_ADDRESSES": 21.0, "IN_USE_ADDRESSES": 69.0}
-_REGION_QUOTAS: Final = {"CPUS": 24.0, "STATIC_ADDRESSES": 8.0, "IN_USE_ADDRESSES": 8.0, "INSTANCES": 24.0}
 _MADE: Final = "1969-12-31T16:00:00.000-08:00"
 """When Google's regions and zones say that they were made."""
 
@@ -25,17 +22,17 @@ def region_of(request: Request) -> Region:
     return REGIONS[name]
 
 
-def get_region(_: World, request: Request) -> dict[str, Any]:
+def get_region(world: World, request: Request) -> dict[str, Any]:
     """regions.get."""
     name = request.params["region"]
     if name not in REGIONS:
         raise compute_rules.missing(f"projects/{request.project}/regions/{name}")
-    return compute_names.in_version(_region(request.project, REGIONS[name]), request.version)
+    return compute_names.in_version(_region(world, request.project, REGIONS[name]), request.version)
 
 
-def list_regions(_: World, request: Request) -> dict[str, Any]:
+def list_regions(world: World, request: Request) -> dict[str, Any]:
     """regions.list."""
-    bodies = [_region(request.project, region) for region in REGIONS.values()]
+    bodies = [_region(world, request.project, region) for region in REGIONS.values()]
     return compute_lists.listed(request, "region", f"projects/{request.project}/regions", bodies)
 
 
@@ -59,7 +56,6 @@ def get_project(world: World, request: Request) -> dict[str, Any]:
     project = world.projects.get(request.project)
     if project is None:
         raise compute_rules.missing(f"projects/{request.project}")
-    usage = {"NETWORKS": len(networks.listed(world, request.project))}
     answer = {
         "kind": "compute#project",
         "id": _identifier(request.project),
@@ -69,7 +65,7 @@ def get_project(world: World, request: Request) -> dict[str, Any]:
             "kind": "compute#metadata",
             "fingerprint": compute_names.fingerprint(request.project),
         },
-        "quotas": _quotas(_QUOTAS, usage),
+        "quotas": quotas.of_project(world, request.project),
         "selfLink": compute_names.link(f"projects/{request.project}"),
         "defaultServiceAccount": project.compute_account,
         "xpnProjectStatus": "UNSPECIFIED_XPN_PROJECT_STATUS",
@@ -79,7 +75,7 @@ def get_project(world: World, request: Request) -> dict[str, Any]:
     return compute_names.in_version(answer, request.version)
 
 
-def _region(project: str, region: Region) -> dict[str, Any]:
+def _region(world: World, project: str, region: Region) -> dict[str, Any]:
     below = f"projects/{project}"
     return {
         "kind": "compute#region",
@@ -89,7 +85,7 @@ def _region(project: str, region: Region) -> dict[str, Any]:
         "description": region.name,
         "status": "UP",
         "zones": [compute_names.link(f"{below}/zones/{zone}") for zone in region.zones],
-        "quotas": _quotas(_REGION_QUOTAS, {}),
+        "quotas": quotas.of_region(world, project, region.name),
         "selfLink": compute_names.link(f"{below}/regions/{region.name}"),
         "supportsPzs": False,
     }
@@ -110,12 +106,6 @@ def _zones(project: str) -> list[dict[str, Any]]:
         }
         for region in REGIONS.values()
         for zone in region.zones
-    ]
-
-
-def _quotas(limits: Mapping[str, float], usage: Mapping[str, int]) -> Sequence[Mapping[str, Any]]:
-    return [
-        {"metric": name, "limit": limit, "usage": float(usage.get(name, 0))} for name, limit in limits.items()
     ]
 
 

@@ -19,7 +19,6 @@ from reconciler.sandbox.services import sqladmin_operations as operations
 from reconciler.sandbox.services import sqladmin_tiers as tiers
 from reconciler.sandbox.services import sqladmin_users as users
 from reconciler.sandbox.services import sqladmin_work as work
-from reconciler.sandbox.services.sqladmin_regions import REGIONS
 from reconciler.sandbox.world import Method, Request, World
 
 API: Final = "sqladmin"
@@ -81,7 +80,7 @@ _CHILDREN: Final[Mapping[str, _Call]] = {
 
 
 def _tiers(_world: World, _request: Request) -> dict[str, Any]:
-    return {"kind": "sql#tiersList", "items": tiers.listing(sorted(REGIONS))}
+    return {"kind": "sql#tiersList", "items": tiers.listing()}
 
 
 def _flags(world: World, request: Request) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from reconciler.sandbox.services import sqladmin_new as new
 from reconciler.sandbox.services import sqladmin_operations as operations
 from reconciler.sandbox.services import sqladmin_replicas as replicas
 from reconciler.sandbox.services import sqladmin_settings as rules
+from reconciler.sandbox.services import sqladmin_tiers as tiers
 from reconciler.sandbox.services import sqladmin_versions as versions
 from reconciler.sandbox.services.sqladmin_defaults import About, completed, merged, without_nulls
 from reconciler.sandbox.services.sqladmin_settings import invalid
@@ -175,6 +176,7 @@ def check_settings(world: World, resource: Body, before: Body | None = None) -> 
         rules.check_network(network)
     else:
         rules.check(settings, about(world, resource), engine_of(world).databases.flags())
+        tiers.check_region(settings["tier"], resource["region"])
     networks.check_policies(world, project, network, had)
     if network.get("privateNetwork") != had.get("privateNetwork"):
         networks.check_peering(world, project, resource["name"], network)

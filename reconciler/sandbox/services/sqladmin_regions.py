@@ -49,3 +49,8 @@ REGIONS: Final = frozenset(
         "us-west4",
     }
 )
+WITHOUT_PLUS: Final = frozenset({"asia-southeast3", "europe-north2", "northamerica-south1"})
+"""Regions without the Enterprise Plus edition: "About instance settings" (2025) names those of either edition.
+
+Bangkok is younger than that page, and taken for one of them.
+"""

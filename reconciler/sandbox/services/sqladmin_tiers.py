@@ -4,6 +4,7 @@ import re
 from typing import Final
 
 from reconciler.sandbox.errors import ApiError
+from reconciler.sandbox.services.sqladmin_regions import REGIONS, WITHOUT_PLUS
 from reconciler.sandbox.services.sqladmin_versions import POSTGRES, SQLSERVER
 
 MEBI: Final = 1024 * 1024
@@ -79,15 +80,27 @@ def _check_custom(tier: str, cpus: int, memory: int) -> None:
         raise _wrong(f"Invalid Tier ({tier}): memory must be 0.9 to 6.5 GB for each vCPU.")
 
 
-def listing(regions: list[str]) -> list[dict[str, object]]:
-    """The tiers as `tiers.list` shows them: sizes in bytes, as strings."""
+def regions_of(tier: str) -> list[str]:
+    """The regions that have machines of a tier."""
+    return sorted(REGIONS - WITHOUT_PLUS if _PLUS.fullmatch(tier) else REGIONS)
+
+
+def check_region(tier: str, region: str) -> None:
+    """Raise ApiError 400 where the region has no machine of the tier. The words are ours, the status is Google's."""
+    if region not in regions_of(tier):
+        raise _wrong(f"Tier ({tier}) is not available in region ({region}).")
+
+
+def listing() -> list[dict[str, object]]:
+    """The tiers as `tiers.list` shows them: sizes in bytes, as strings. Of custom ones a few stand for all."""
     names = [*SHARED, "db-custom-1-3840", "db-custom-2-7680", "db-custom-4-15360", "db-custom-8-30720"]
     names += [f"db-n1-{kind}-{cpus}" for kind in ("standard", "highmem") for cpus in (2, 4, 8, 16)]
     names += [f"db-perf-optimized-N-{cpus}" for cpus in _PLUS_CPUS[1:]]
     found: list[dict[str, object]] = []
     for tier in names:
         ram, disk = str(memory_mib(tier) * MEBI), str((3 if tier in SHARED else 64) * 1024**4)
-        found.append({"kind": "sql#tier", "tier": tier, "RAM": ram, "DiskQuota": disk, "region": regions})
+        where = regions_of(tier)
+        found.append({"kind": "sql#tier", "tier": tier, "RAM": ram, "DiskQuota": disk, "region": where})
     return found
 
 

@@ -7,7 +7,7 @@ from ipaddress import IPv4Network
 from typing import Any, Final
 
 from reconciler.sandbox.errors import ApiError
-from reconciler.sandbox.networking import egress, networks, vpc
+from reconciler.sandbox.networking import egress, networks, quotas, vpc
 from reconciler.sandbox.networking.egress import CONNECTOR
 from reconciler.sandbox.operations import Progress, Work
 from reconciler.sandbox.services import vpcaccess_rules as rules
@@ -56,6 +56,10 @@ def _create(world: World, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
     if "maxInstances" not in connector:
         raise _failure(rules.UNSIZED)
     _check_agent(world, connector)
+    if not quotas.enough_cpus(world, connector):
+        raise ApiError(
+            400, "Operation failed: Insufficient CPU quota in region.", rpc_status="FAILED_PRECONDITION"
+        )
     with world.store.transaction():
         if "subnet" in connector:
             _take_subnetwork(world, connector)

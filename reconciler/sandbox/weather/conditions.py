@@ -7,6 +7,7 @@ One document says it all; a sandbox starts with an empty one: everything at once
     latency: 0.1                        seconds added to every answer
     faults: [{method: run.projects.locations.services.patch, fault: "503", times: 2, skip: 1}]
     quotas: [{method: "run.*", requests: 3, seconds: 60}]
+    limits: {GLOBAL_INTERNAL_ADDRESSES: 1}   how much a project may have of what Compute Engine counts
     organization_policies: [sql.restrictPublicIp]
     propagation: {services: 10, accounts: 60, policies: 7}        seconds until a change is seen everywhere
     caller: user:reviewer@sandbox.example                         who calls without a token; else the operator
@@ -25,7 +26,7 @@ from fnmatch import fnmatchcase
 from typing import Any, Final, cast
 
 from reconciler.sandbox.store import Store
-from reconciler.sandbox.weather import durations
+from reconciler.sandbox.weather import constraints, durations, limits
 
 BEFORE: Final = ("429", "500", "502", "503", "reset-before", "hang")
 """Faults in whose place nothing is carried out."""
@@ -33,18 +34,6 @@ AFTER: Final = "reset-after"
 STALE: Final = "stale"
 OPERATION_ERROR: Final = "operation-error"
 FAULTS: Final = (*BEFORE, AFTER, STALE, OPERATION_ERROR)
-CONSTRAINTS: Final = (
-    "iam.allowedPolicyMemberDomains",
-    "iam.disableServiceAccountCreation",
-    "iam.disableServiceAccountKeyCreation",
-    "iam.disableServiceAccountKeyUpload",
-    "run.allowedIngress",
-    "run.allowedVPCEgress",
-    "sql.restrictAuthorizedNetworks",
-    "sql.restrictPublicIp",
-    "storage.publicAccessPrevention",
-    "storage.uniformBucketLevelAccess",
-)
 _SECONDS: Final[Mapping[str, Any]] = {"type": "number", "minimum": 0}
 _COUNT: Final[Mapping[str, Any]] = {"type": "integer", "minimum": 0}
 
@@ -74,7 +63,12 @@ SCHEMA: Final[Mapping[str, Any]] = _keys(
             ("method", "requests"), method={"type": "string"}, requests=_COUNT, seconds={"type": "number"}
         ),
     },
-    organization_policies={"type": "array", "items": {"enum": CONSTRAINTS}},
+    limits={
+        "type": "object",
+        "properties": dict.fromkeys(limits.NAMES, _COUNT),
+        "additionalProperties": False,
+    },
+    organization_policies={"type": "array", "items": {"enum": constraints.ALL}},
     propagation=_keys(services=_SECONDS, accounts=_SECONDS, policies=_SECONDS, names=_SECONDS),
     caller={"type": "string", "pattern": "^(user|serviceAccount|group):.+@.+$|^anonymous$"},
 )
@@ -158,6 +152,10 @@ class Conditions:
     def forbids(self, constraint: str) -> bool:
         """Whether the organisation enforces the policy constraint ("sql.restrictPublicIp")."""
         return constraint in self._document.get("organization_policies", ())
+
+    def limit(self, metric: str, default: float) -> float:
+        """How much of *metric* ("NETWORKS") a project may have."""
+        return float(cast("Mapping[str, float]", self._document.get("limits", {})).get(metric, default))
 
     def propagation(self, of: str) -> float:
         """Seconds until changed "services", "accounts" or "policies", or freed "names", are seen everywhere."""

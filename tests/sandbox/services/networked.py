@@ -70,3 +70,9 @@ def make_connector(cloud: Cloud, name: str = "con1", **fields: Any) -> dict[str,
         **fields,
     }
     return cloud.wait(cloud.ok("POST", f"{CONNECTORS}?connectorId={name}", body))
+
+
+def quota(cloud: Cloud, metric: str, below: str = "") -> tuple[float, float]:
+    """How much of *metric* there is, and how much there may be, in the project or in a region *below* it."""
+    shown = cloud.ok("GET", f"{COMPUTE}{below}")["quotas"]
+    return next((one["usage"], one["limit"]) for one in shown if one["metric"] == metric)

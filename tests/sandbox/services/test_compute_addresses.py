@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from tests.sandbox.calls import Cloud
-from tests.sandbox.services.networked import COMPUTE, REGION, compute, make_network, make_subnetwork
+from tests.sandbox.services.networked import COMPUTE, REGION, compute, make_network, make_subnetwork, quota
+from tests.sandbox.test_conditions import under
 
 ADDRESSES = f"{COMPUTE}/global/addresses"
 RANGE = {
@@ -166,3 +167,29 @@ def test_addresses_are_listed_by_place_and_together(net: Cloud) -> None:
     assert [one["name"] for one in everything["global"]["addresses"]] == ["psa1"]
     assert [one["name"] for one in everything[f"regions/{REGION}"]["addresses"]] == ["web"]
     assert everything["regions/us-east1"]["warning"]["code"] == "NO_RESULTS_ON_PAGE"
+
+
+def test_a_project_has_a_limited_number_of_ranges(net: Cloud) -> None:
+    """What projects.get shows of a quota is what is enforced, here and on networks."""
+    with under(net, limits={"GLOBAL_INTERNAL_ADDRESSES": 1, "NETWORKS": 2}):
+        before = quota(net, "GLOBAL_INTERNAL_ADDRESSES")
+        _insert(net, "psa1")
+        after = quota(net, "GLOBAL_INTERNAL_ADDRESSES")
+        error = net.post(ADDRESSES, {**RANGE, "name": "psa2"}).error
+        another = {"name": "net2", "autoCreateSubnetworks": False}
+        used, limit = quota(net, "NETWORKS")
+        refused = net.post(f"{COMPUTE}/global/networks", another)
+        assert refused.status == (403 if used == limit else 200)
+    assert (before, after) == ((0, 1), (1, 1))
+    said = "Quota 'GLOBAL_INTERNAL_ADDRESSES' exceeded.  Limit: 1.0 globally."
+    assert (error["code"], error["errors"][0]["reason"], error["message"]) == (403, "quotaExceeded", said)
+
+
+def test_external_addresses_are_counted_by_region(net: Cloud) -> None:
+    """As regions.get says; internal ones are limited by their subnetwork alone."""
+    place = f"regions/{REGION}/addresses"
+    with under(net, limits={"STATIC_ADDRESSES": 1}):
+        compute(net, "POST", place, {"name": "web"})
+        assert quota(net, "STATIC_ADDRESSES", f"/regions/{REGION}") == (1, 1)
+        error = net.post(f"{COMPUTE}/{place}", {"name": "more"}).error
+    assert error["message"] == f"Quota 'STATIC_ADDRESSES' exceeded.  Limit: 1.0 in region {REGION}."

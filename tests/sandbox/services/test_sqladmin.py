@@ -243,6 +243,10 @@ def test_activation_policy_never_stops_it(made: Cloud, running: Running) -> None
             body(tier="db-perf-optimized-N-2"),
             "Invalid Tier (db-perf-optimized-N-2) for (ENTERPRISE) Edition",
         ),
+        (
+            {**body(tier="db-perf-optimized-N-2", edition="ENTERPRISE_PLUS"), "region": "europe-north2"},
+            "Tier (db-perf-optimized-N-2) is not available in region (europe-north2).",
+        ),
         (body(tier="db-custom-3-3840"), "1 or an even number"),
         (body(tier="db-custom-1-3900"), "multiple of 256 MB"),
         (body(tier="db-custom-1-8192"), "0.9 to 6.5 GB for each vCPU"),
@@ -394,7 +398,9 @@ def test_lists_have_their_kinds_and_filters(made: Cloud) -> None:
     assert made.ok("GET", f"{ROOT}/instances?filter=settings.userLabels.a:c") == {"kind": "sql#instancesList"}
     kinds = [one["operationType"] for one in made.ok("GET", f"{ROOT}/operations?instance=db")["items"]]
     assert kinds == ["UPDATE", "CREATE"]
-    assert "db-f1-micro" in [one["tier"] for one in made.ok("GET", f"{ROOT}/tiers")["items"]]
+    regions = {one["tier"]: one["region"] for one in made.ok("GET", f"{ROOT}/tiers")["items"]}
+    assert "europe-north2" in regions["db-f1-micro"]
+    assert {"europe-west9", "europe-north2"} & {*regions["db-perf-optimized-N-2"]} == {"europe-west9"}
     assert "max_connections" in [one["name"] for one in made.ok("GET", "/v1/flags")["items"]]
 
 

@@ -14,6 +14,7 @@ from tests.sandbox.services.networked import (
     make_connector,
     make_network,
     make_subnetwork,
+    quota,
 )
 from tests.sandbox.test_conditions import under
 
@@ -238,3 +239,17 @@ def test_the_api_has_to_be_enabled(cloud: Cloud) -> None:
 
 
 _HOST = {"Host": "vpcaccess.googleapis.com"}
+
+
+def test_machines_count_as_the_projects_own(net: Cloud) -> None:
+    """A connector for whose machines the region has no CPUs left ends in ERROR; one that is gone counts no more."""
+    with under(net, limits={"CPUS": 5}):
+        make_connector(net)
+        assert quota(net, "CPUS", f"/regions/{REGION}") == (4, 5)
+        failed = make_connector(net, "con2", ipCidrRange="10.8.1.0/28")
+        assert failed["error"]["message"] == "Operation failed: Insufficient CPU quota in region."
+        assert failed["error"]["code"] == 9
+        assert net.ok("GET", f"{CONNECTORS}/con2")["state"] == "ERROR"
+        assert quota(net, "CPUS", f"/regions/{REGION}") == (4, 5)
+        net.wait(net.ok("DELETE", CON1))
+        assert quota(net, "CPUS", f"/regions/{REGION}") == (0, 5)

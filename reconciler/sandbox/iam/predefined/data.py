@@ -108,6 +108,7 @@ roles/secretmanager.viewer listed
   secretmanager.versions.{get,list}
 
 roles/storage.admin listed
+  orgpolicy.policy.get
   resourcemanager.projects.{get,list}
   storage.anywhereCaches.{create,disable,get,list,pause,resume,update}
   storage.bucketOperations.{cancel,get,list}
@@ -154,6 +155,7 @@ roles/storage.legacyObjectReader known
   storage.objects.get
 
 roles/storage.objectAdmin listed
+  orgpolicy.policy.get
   resourcemanager.projects.{get,list}
   storage.folders.{create,delete,get,list,rename}
   storage.managedFolders.{create,delete,get,list}

@@ -5,6 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 TEXT: Final = """
+roles/orgpolicy.policyViewer listed
+  orgpolicy.constraints.list
+  orgpolicy.policies.list
+  orgpolicy.policy.get
+
 roles/iam.serviceAccountAdmin listed
   iam.serviceAccounts.{create,delete,disable,enable,get,getIamPolicy,list,setIamPolicy,undelete,update}
   resourcemanager.projects.{get,list}

@@ -1,13 +1,15 @@
-"""Whether we may do all of a plan, asked before the first of it is done."""
+"""Whether we may do all of a plan: the permissions that it takes and that we lack."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any, Final
 
 from reconciler import errors
 from reconciler.change import Change
 from reconciler.gcp.cloud import Cloud
+from reconciler.guards.obstacle import Obstacle, Question
 from reconciler.permissions import ASKED
 from reconciler.resources import artifactregistry_image
 
@@ -16,27 +18,28 @@ _CONDITIONAL: Final = (
 )
 
 
-def refuse_if_lacking(cloud: Cloud, changes: Iterable[Change]) -> None:
-    """Raise `PermissionMissing` where we may not carry *changes* out; `ApiDisabled` where nobody can tell yet.
+def questions(cloud: Cloud, changes: Iterable[Change]) -> Iterator[Question]:
+    """One question to Resource Manager about the whole project.
 
-    One question to Resource Manager about the whole project; what it does not grant there may be granted on a resource
-    that exists already, so that is asked, too.
+    What it does not grant there may be granted on a resource that exists already, so that is asked, too.
     """
     wanted: dict[str, list[Change]] = {}
     for change in changes:
         for permission in () if _elsewhere(cloud, change) else _asked(change):
             wanted.setdefault(permission, []).append(change)
-    try:
-        held = _held_in_project(cloud, wanted) if wanted else frozenset[str]()
-    except (errors.PermissionMissing, errors.Refused, errors.NotThere):
-        return  # this check is a courtesy: Google's own refusal comes later
+    if wanted:
+        yield partial(_lacking, cloud, wanted)
+
+
+def _lacking(cloud: Cloud, wanted: Mapping[str, list[Change]]) -> Iterator[Obstacle]:
+    held = _held_in_project(cloud, tuple(sorted(wanted)))
     lacking = {
         permission: askers
         for permission, askers in wanted.items()
         if permission not in held and not all(_held_there(cloud, asker, permission) for asker in askers)
     }
     if lacking:
-        raise _refusal(cloud, lacking)
+        yield _obstacle(cloud, lacking)
 
 
 def _asked(change: Change) -> tuple[str, ...]:
@@ -51,26 +54,25 @@ def _elsewhere(cloud: Cloud, change: Change) -> bool:
     return networked and change.ref.name.split("/")[1] != cloud.project
 
 
-def _refusal(cloud: Cloud, lacking: Mapping[str, list[Change]]) -> errors.PermissionMissing:
+def _obstacle(cloud: Cloud, lacking: Mapping[str, list[Change]]) -> Obstacle:
     listed = "\n".join(
         f"- {permission}, to {askers[0].action.value} {askers[0].ref.address}"
         + (f" and {len(askers) - 1} more" if len(askers) > 1 else "")
         for permission, askers in lacking.items()
     )
     noun = "a permission" if len(lacking) == 1 else f"{len(lacking)} permissions"
-    error = errors.PermissionMissing(
+    return Obstacle(
         f"{cloud.member or 'whoever calls'} lacks {noun} on project {cloud.project}, and nothing that needs "
         f"{'it' if len(lacking) == 1 else 'them'} was begun:\n{listed}",
-        way_out=f"{cloud.ways_in(lacking)}\n{_CONDITIONAL}",
+        f"{cloud.ways_in(lacking)}\n{_CONDITIONAL}",
+        tuple(lacking),
     )
-    error.permissions = tuple(lacking)
-    return error
 
 
-def _held_in_project(cloud: Cloud, permissions: Iterable[str]) -> frozenset[str]:
+def _held_in_project(cloud: Cloud, permissions: tuple[str, ...]) -> frozenset[str]:
     projects = cloud.api("cloudresourcemanager", "v1").projects()
-    request = projects.testIamPermissions(resource=cloud.project, body={"permissions": sorted(permissions)})
-    answer = cloud.call("asking what we may do", request.execute)
+    request = projects.testIamPermissions(resource=cloud.project, body={"permissions": list(permissions)})
+    answer: Any = cloud.once(permissions, lambda: cloud.call("asking what we may do", request.execute))
     return frozenset(answer.get("permissions", ()))
 
 
