@@ -30,6 +30,14 @@ class _Watched(lease.Lease):
         raise AssertionError("the lease was taken")
 
 
+def _taken(_lease: lease.Lease) -> None:
+    """It is."""
+
+
+def _nothing(_cloud: Cloud, _changes: Collection[Change]) -> list[Question]:
+    return []
+
+
 @pytest.fixture(name="hindered")
 def _hindered(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """A Google Cloud that would refuse whatever is written, for two reasons, and a lease that nobody takes."""
@@ -119,7 +127,7 @@ def test_a_sealed_plan_is_good_when_its_obstacles_are_gone(
     assert cli("apply", "--yes", sealed).code == 5
     assert world.kind.writes() == []
     for guard in (organisation, quotas):
-        hindered.setattr(guard, "questions", lambda _cloud, _changes: ())
-    hindered.setattr(_Watched, "take", lambda _lease: None)
+        hindered.setattr(guard, "questions", _nothing)
+    hindered.setattr(_Watched, "take", _taken)
     assert cli("apply", "--yes", sealed).code == 0
     assert len(world.kind.writes()) == 2
