@@ -33,6 +33,8 @@ LASTS: Final = 180.0
 RENEWED: Final = 45.0
 """Seconds between two renewals, so that three may be lost."""
 TIMEOUT = 60
+TRIES = 3  # of giving it back, where somebody's label has moved its etag
+_OWN = "lease-"  # what our annotations of the secret begin with; others have theirs
 _OWNER, _PROCESS, _RUN = "lease-owner", "lease-process", "lease-run"
 _TAKEN, _RENEWED, _UNTIL = "lease-taken", "lease-renewed", "lease-until"
 
@@ -78,6 +80,7 @@ class Lease:
     """Why it is not ours any more, "" while it is."""
     _run: str = field(default_factory=lambda: secrets.token_hex(8))
     _etag: str = ""
+    _others: Mapping[str, str] = field(default_factory=dict[str, str])
     _taken: datetime | None = None
     _until: datetime | None = None
     _over: threading.Event = field(default_factory=threading.Event)
@@ -112,15 +115,12 @@ class Lease:
             if self.seen is None:
                 self._etag = self._create(now)
             else:
-                self._etag = _write(
-                    self.cloud, self.deployment, self._claim(now, now), str(self.seen["etag"])
-                )
+                self._know(self.seen)
+                self._write(self._claim(now, now))
         except (errors.AlreadyThere, errors.VersionMoved) as error:
-            found = _read(self.cloud, self.deployment)
-            standing = standing_of(found)
-            if found is None or standing is None or standing.run != self._run:
-                raise _held(self.deployment, standing) from error
-            self._etag = str(found["etag"])  # ours: only the answer was lost
+            standing = self._look_again()
+            if standing is None or standing.run != self._run:
+                raise _held(self.deployment, standing) from error  # else it is ours: only the answer was lost
         self._taken, self._until = now, now + timedelta(seconds=self.lasts)
         self._keeper = threading.Thread(target=self._keep, args=(now,), name="lease", daemon=True)
         self._keeper.start()
@@ -162,15 +162,13 @@ class Lease:
     def _renew(self, taken: datetime) -> None:
         now = _now()
         try:
-            self._etag = _write(self.cloud, self.deployment, self._claim(taken, now), self._etag)
+            self._write(self._claim(taken, now))
         except (errors.VersionMoved, errors.NotThere):
-            found = _read(self.cloud, self.deployment)
-            standing = standing_of(found)
-            if found is None or standing is None or standing.run != self._run:
+            standing = self._look_again()
+            if standing is None or standing.run != self._run:
                 who = f"{standing.owner} holds it now" if standing else "somebody broke it"
                 self._lose(who)
                 return
-            self._etag = str(found["etag"])
         self._until = now + timedelta(seconds=self.lasts)
 
     def _lose(self, why: str) -> None:
@@ -178,17 +176,35 @@ class Lease:
         self.cloud.stopped.set()  # nothing new is begun; what is in flight ends by its own versions
 
     def _give_back(self) -> None:
-        try:
-            if self.gone:
-                request = {"name": name_of(self.deployment), "etag": self._etag}
-                self.cloud.call(
-                    "giving the lease back",
-                    lambda: self.cloud.secrets.delete_secret(request=request, retry=None, timeout=TIMEOUT),
-                )
-            else:
-                _write(self.cloud, self.deployment, {}, self._etag)
-        except errors.NotThere:
+        for _ in range(TRIES):
+            try:
+                self._end()
+                return
+            except errors.VersionMoved:
+                standing = self._look_again()
+                if standing is None or standing.run != self._run:
+                    return
+
+    def _end(self) -> None:
+        if not self.gone:
+            self._write({})
             return
+        request = {"name": name_of(self.deployment), "etag": self._etag}
+        delete = self.cloud.secrets.delete_secret
+        self.cloud.call("giving the lease back", lambda: delete(request=request, retry=None, timeout=TIMEOUT))
+
+    def _write(self, claim: Mapping[str, str]) -> None:
+        self._etag = _write(self.cloud, self.deployment, {**self._others, **claim}, self._etag)
+
+    def _look_again(self) -> Standing | None:
+        """Who holds it by what is there now; where that is us, somebody has changed something else of the secret."""
+        found = _read(self.cloud, self.deployment)
+        if found is not None:
+            self._know(found)
+        return standing_of(found)
+
+    def _know(self, found: Mapping[str, Any]) -> None:
+        self._etag, self._others = str(found["etag"]), _others_of(found)
 
 
 def look(cloud: Cloud, deployment: Deployment) -> Lease:
@@ -218,7 +234,7 @@ def break_it(cloud: Cloud, deployment: Deployment) -> Standing | None:
         found = _read(cloud, deployment)
         held = standing_of(found)
         if found is not None and held is not None:
-            _write(cloud, deployment, {}, str(found["etag"]))
+            _write(cloud, deployment, _others_of(found), str(found["etag"]))
         return held
 
     return retries.persist(retries.BREAKING, attempt, cloud.pause)
@@ -232,6 +248,12 @@ def standing_of(secret: Mapping[str, Any] | None) -> Standing | None:
         return Standing(said[_OWNER], said[_PROCESS], said[_RUN], taken, renewed, until)
     except (KeyError, ValueError):
         return None
+
+
+def _others_of(secret: Mapping[str, Any]) -> dict[str, str]:
+    """The annotations of *secret* that somebody else has made."""
+    annotations: Mapping[str, str] = secret.get("annotations") or {}
+    return {key: value for key, value in annotations.items() if not key.startswith(_OWN)}
 
 
 def _held(deployment: Deployment, standing: Standing | None) -> errors.LeaseHeld:

@@ -195,6 +195,42 @@ def test_destroying_with_the_data_takes_the_secret_as_well(bench: Bench, deploym
     assert lease.look(cloud, deployment).seen is None
 
 
+@pytest.mark.parametrize("gone", [False, True], ids=["given back", "destroyed"])
+def test_somebody_elses_label_does_not_keep_it(bench: Bench, deployment: Deployment, gone: bool) -> None:
+    """It is given back on the etag that the secret has by then; what others wrote on it stays as long as it does."""
+    cloud = Cloud("leases", bench.endpoint)
+    secret = {"name": lease.name_of(deployment), "labels": {"team": "theirs"}, "annotations": {"theirs": "x"}}
+    with _look(bench, deployment) as held:
+        held.take()
+        held.gone = gone
+        mask = {"secret": secret, "update_mask": "labels,annotations"}
+        claim = dict(cloud.secrets.get_secret(name=secret["name"]).annotations)
+        cloud.secrets.update_secret(
+            request={**mask, "secret": {**secret, "annotations": {**claim, "theirs": "x"}}}
+        )
+    assert lease.standing(cloud, deployment) is None
+    found = cloud.found("reading it", lambda: cloud.secrets.get_secret(name=secret["name"], retry=None))
+    assert (found is None) is gone
+    if found is not None:
+        assert (dict(found.labels), dict(found.annotations)) == ({"team": "theirs"}, {"theirs": "x"})
+
+
+def test_somebody_elses_annotation_survives_a_whole_run(bench: Bench, deployment: Deployment) -> None:
+    """Taking it and giving it back write our own annotations and no others."""
+    cloud = Cloud("leases", bench.endpoint)
+    with _look(bench, deployment) as first:
+        first.take()
+    secret = {"name": lease.name_of(deployment), "annotations": {"theirs": "x"}}
+    cloud.secrets.update_secret(request={"secret": secret, "update_mask": "annotations"})
+    cloud.forget()
+    with _look(bench, deployment) as second:
+        second.take()
+        now = dict(cloud.secrets.get_secret(name=secret["name"]).annotations)
+        assert now["theirs"] == "x"
+        assert now["lease-run"]
+    assert dict(cloud.secrets.get_secret(name=secret["name"]).annotations) == {"theirs": "x"}
+
+
 def test_the_command_shows_and_breaks_it(bench: Bench, deployment: Deployment) -> None:
     """Who holds it and for how long; broken only by somebody who agrees."""
     env = {"MLFLOW_RECONCILE_ENDPOINT": bench.endpoint}

@@ -179,7 +179,8 @@ def _under(cloud: Cloud, ref: Ref) -> list[Live]:
 def _shown(cloud: Cloud, live: Live) -> Mapping[str, Json]:
     rules = flat.items(live, "thresholdRules")
     told = cast("list[str]", flat.at(live, ADDRESSES) or [])
-    known = channel.addresses(cloud, str(live.get("displayName", "")).rpartition(" ")[2]) if told else {}
+    owner = str(live.get("displayName", "")).rpartition(" ")[2]
+    known: Mapping[str, str] = _known(cloud, owner) if told else {}
     return {
         "displayName": live.get("displayName"),
         UNITS: flat.integer(flat.at(live, UNITS)),
@@ -192,6 +193,14 @@ def _shown(cloud: Cloud, live: Live) -> Mapping[str, Json]:
         ),
         ADDRESSES: sorted(known.get(one, one) for one in told),
     }
+
+
+def _known(cloud: Cloud, deployment: str) -> Mapping[str, str]:
+    """Addresses by channel; none while somebody has disabled Cloud Monitoring, which the same plan then enables."""
+    try:
+        return channel.addresses(cloud, deployment)
+    except errors.ApiDisabled:
+        return {}
 
 
 def _rule(rule: Live) -> str:

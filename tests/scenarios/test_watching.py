@@ -295,6 +295,20 @@ def test_a_budget_is_kept_in_the_account_that_pays(watched: Watched) -> None:
     assert [one["displayName"] for one in found()] == ["theirs"]
 
 
+def test_a_budget_is_seen_while_somebody_has_disabled_monitoring(watched: Watched) -> None:
+    """Whose addresses it has cannot be told then; the plan says what is to be enabled, and apply does it."""
+    watched.says(monitoring=ON + BUDGET.format(amount=200))
+    watched.applied()
+    services = f"{watched.bench.endpoint}/v1/projects/{PROJECT}/services"
+    assert httpx.post(f"{services}/monitoring.googleapis.com:disable", json={}).status_code == 200
+    planned = watched.planned()
+    assert planned["serviceusage.services/services"] == ["update"]
+    watched.applied()
+    assert watched.planned() == {}
+    watched.says()
+    watched.applied()
+
+
 def _uuid(budgets: list[dict[str, Any]]) -> str:
     (ours,) = (one["name"] for one in budgets if one["displayName"] != "theirs")
     return ours.rpartition("/")[2]
