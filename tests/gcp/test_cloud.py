@@ -33,7 +33,7 @@ def test_a_page_in_place_of_an_answer_is_no_answer() -> None:
 def test_a_failure_keeps_its_cause_through_nested_calls() -> None:
     """The library's own error is the cause, however many calls it passed through."""
     cloud = quick_cloud()
-    policy = retries.Policy(lambda _error: False, budget=1, first=1, longest=1)
+    policy = retries.Policy(lambda _error: False, budget=1, first=1, longest=1, what="", source="")
 
     def inner() -> None:
         raise ConnectionResetError("reset")
