@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from reconciler import errors
-from reconciler.gcp import containers, operations, retries
+from reconciler.gcp import containers, operations, retries, sql_work
 from reconciler.gcp.cloud import Cloud
 from reconciler.gcp.proto import as_json
 from reconciler.model import Body, Desired, Observed, Ref
@@ -27,6 +27,7 @@ from reconciler.spec.deployment import Deployment
 
 TIMEOUT = 60
 ADMINISTRATOR = "users.administrator"
+BACKUP = "BACKUP_VOLUME"
 GIVEN = "users.password"
 """Names the secret version that the administrator was given last, never the password."""
 
@@ -169,9 +170,19 @@ def _state(execution: Mapping[str, Any]) -> str:
 
 
 def _back_up(cloud: Cloud, ref: Ref) -> None:
+    """A backup that is from now; one that is being made is one, whoever began it."""
     about = "backing up the database"
     cloud.note("backing up")
     request = cloud.api("sqladmin", "v1").backupRuns().insert(
         project=cloud.project, instance=ref.short, body={"description": "before a schema migration"}
     )  # fmt: skip
-    operations.sql_done(cloud, about, cloud.call(about, request.execute, retries.SQL))
+    last = sql_work.newest(cloud, ref.short)
+
+    def attempt() -> None:
+        waited = sql_work.settle(cloud, ref.short)
+        made = any(operation.get("operationType") == BACKUP for operation in waited)
+        # An attempt whose answer was lost may have been carried out.
+        if not made and not sql_work.done_since(cloud, ref.short, last, BACKUP):
+            operations.sql_done(cloud, about, cloud.call(about, request.execute, retries.NEVER))
+
+    retries.persist(retries.SQL, attempt, cloud.pause)
