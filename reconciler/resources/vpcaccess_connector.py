@@ -11,7 +11,7 @@ from typing import Any
 
 from reconciler import errors
 from reconciler.gcp import fields as flat
-from reconciler.gcp import operations, vpc_access
+from reconciler.gcp import operations, retries, vpc_access
 from reconciler.gcp.cloud import Cloud
 from reconciler.model import Body, Desired, Json, Observed, Origin, Ref
 from reconciler.resources import sqladmin_public_address
@@ -85,11 +85,13 @@ class Connector:
             _await(cloud, about, cloud.call(about, request.execute))
         except errors.AlreadyThere:
             _settle(cloud, desired.ref)
+            _replan_if_gone(cloud, desired.ref)
 
     def update(self, cloud: Cloud, desired: Desired, observed: Observed, fields: Collection[str]) -> None:
         """PATCH of machines and numbers, once nothing else is going on."""
         about = f"updating connector {desired.ref.short}"
         _settle(cloud, desired.ref)
+        _replan_if_gone(cloud, desired.ref)
         if not fields:
             return
         chosen = sorted(fields)
@@ -100,10 +102,16 @@ class Connector:
     def delete(self, cloud: Cloud, ref: Ref) -> None:
         """Delete it, once nothing else is going on."""
         about = f"deleting connector {ref.short}"
-        _settle(cloud, ref)
-        operation = cloud.found(about, _connectors(cloud).delete(name=ref.name).execute)
-        if operation is not None:
+
+        def attempt() -> None:
+            _settle(cloud, ref)  # before each attempt: one whose answer was lost may have begun it
+            try:
+                operation = cloud.call(about, _connectors(cloud).delete(name=ref.name).execute, retries.NEVER)
+            except errors.NotThere:
+                return
             _await(cloud, about, operation)
+
+        retries.persist(retries.READ, attempt, cloud.pause)
 
 
 def ref(names: Names) -> Ref:
@@ -182,6 +190,13 @@ def _settle(cloud: Cloud, ref: Ref) -> None:
         lambda: cloud.found(about, _connectors(cloud).get(name=ref.name).execute) or {},
         lambda found: str(found.get("state", "")).lower() if found.get("state") in CHANGING else "",
     )
+
+
+def _replan_if_gone(cloud: Cloud, ref: Ref) -> None:
+    """Raise `VersionMoved` where what was going on was its deletion."""
+    about = f"reading connector {ref.short}"
+    if cloud.found(about, _connectors(cloud).get(name=ref.name).execute) is None:
+        raise errors.VersionMoved(f"{about}: it was being deleted, and is gone")
 
 
 def _await(cloud: Cloud, about: str, operation: Any) -> None:
