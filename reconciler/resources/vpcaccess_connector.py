@@ -6,7 +6,7 @@ and the numbers go up only; range, subnet and network never change.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from reconciler import errors
@@ -83,17 +83,15 @@ class Connector:
         request = _connectors(cloud).create(parent=parent, connectorId=name, body=body)
         try:
             _await(cloud, about, cloud.call(about, request.execute))
-        except errors.AlreadyThere:
-            _settle(cloud, desired.ref)
-            _replan_if_gone(cloud, desired.ref)
+        except errors.AlreadyThere as error:
+            if _settle(cloud, desired.ref):
+                raise errors.VersionMoved(f"{about}: it was on its way already, there or gone") from error
 
     def update(self, cloud: Cloud, desired: Desired, observed: Observed, fields: Collection[str]) -> None:
         """PATCH of machines and numbers, once nothing else is going on."""
         about = f"updating connector {desired.ref.short}"
-        _settle(cloud, desired.ref)
-        _replan_if_gone(cloud, desired.ref)
-        if not fields:
-            return
+        if _settle(cloud, desired.ref) or observed.busy:
+            raise errors.VersionMoved(f"{about}: it was being changed, or deleted")
         chosen = sorted(fields)
         body = {field: (desired.body or {})[field] for field in chosen}
         request = _connectors(cloud).patch(name=desired.ref.name, updateMask=",".join(chosen), body=body)
@@ -180,23 +178,23 @@ def _connectors(cloud: Cloud) -> Any:
     return cloud.api("vpcaccess", "v1").projects().locations().connectors()
 
 
-def _settle(cloud: Cloud, ref: Ref) -> None:
-    """Wait until nothing is going on with it; gone is settled, too."""
+def _settle(cloud: Cloud, ref: Ref) -> bool:
+    """Wait until nothing is going on with it; gone is settled, too. Whether there was anything to wait for."""
     about = f"waiting for connector {ref.short}"
+    seen: list[bool] = []
+
+    def going_on(found: Mapping[str, Any]) -> str:
+        seen.append(found.get("state") in CHANGING)
+        return str(found["state"]).lower() if seen[-1] else ""
+
     operations.await_state(
         cloud,
         about,
         operations.SHORT,
         lambda: cloud.found(about, _connectors(cloud).get(name=ref.name).execute) or {},
-        lambda found: str(found.get("state", "")).lower() if found.get("state") in CHANGING else "",
+        going_on,
     )
-
-
-def _replan_if_gone(cloud: Cloud, ref: Ref) -> None:
-    """Raise `VersionMoved` where what was going on was its deletion."""
-    about = f"reading connector {ref.short}"
-    if cloud.found(about, _connectors(cloud).get(name=ref.name).execute) is None:
-        raise errors.VersionMoved(f"{about}: it was being deleted, and is gone")
+    return any(seen)
 
 
 def _await(cloud: Cloud, about: str, operation: Any) -> None:
