@@ -66,6 +66,20 @@ def test_a_pause_ends_with_the_interruption() -> None:
         cloud.pause(3600)
 
 
+def test_who_carries_out_a_change_sends_nothing_more_once_stopped() -> None:
+    """Not even the next request of a change that is under way; others, such as giving the lease back, still may."""
+    cloud, sent = quick_cloud(), list[str]()
+    cloud.stopped.set()
+    cloud.call("giving the lease back", lambda: sent.append("lease"))
+    cloud.report_to(lambda _text: None)
+    try:
+        with pytest.raises(errors.StoppedBefore, match="interrupted before setting labels"):
+            cloud.call("setting labels", lambda: sent.append("labels"))
+    finally:
+        cloud.report_to(None)
+    assert sent == ["lease"]
+
+
 def test_a_shared_read_is_asked_once() -> None:
     """Threads that ask for the same thing at once get one answer."""
     cloud, asked = Cloud("p"), list[int]()
