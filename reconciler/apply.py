@@ -49,6 +49,11 @@ class Outcome:
     seconds: float = 0.0
     error: errors.ReconcileError | None = None
 
+    @property
+    def in_flight(self) -> bool:
+        """Whether an operation goes on without us."""
+        return self.status is Status.INTERRUPTED and not isinstance(self.error, errors.StoppedBefore)
+
 
 class Watcher(Protocol):
     """Who is told what happens while it happens. Called from several threads."""
@@ -255,7 +260,7 @@ def _learn(run: _Run, change: Change) -> None:
     if change.action is Action.DELETE:
         return
     run.cloud.forget()
-    if not run.kinds[change.ref.kind].tells:
+    if not run.kinds[change.ref.kind].tells or run.cloud.stopped.is_set():
         return
     found = run.kinds[change.ref.kind].observe(run.cloud, change.ref)
     if found is not None:
@@ -271,19 +276,14 @@ def _snapshot(run: _Run) -> dict[Ref, Observed]:
 def _raise_failure(run: _Run, wanted: int) -> None:
     """Say what did not happen of the *wanted* changes; nothing where all are done."""
     bad = [o for o in run.outcomes.values() if o.status is not Status.DONE]
-    done = len(run.outcomes) - len(bad)
-    if done == wanted:
+    if (done := len(run.outcomes) - len(bad)) == wanted:
         return
     failed = [o.error for o in bad if o.status is Status.FAILED and o.error is not None]
     left = wanted - done - len(failed)
     if run.cloud.stopped.is_set():
-        flight = [o.change.ref.address for o in bad if o.status is Status.INTERRUPTED]
-        in_flight = f"; in flight, and going on in Google Cloud: {', '.join(flight)}" if flight else ""
+        flight = {o.change.ref.address: o.seconds for o in bad if o.in_flight}
         broken = f", {len(failed)} failed" if failed else ""
-        raise errors.Interrupted(
-            f"interrupted: {done} changes done{broken}, {left} left{in_flight}",
-            way_out="Run the same command again; it continues from here.",
-        )
+        raise errors.interrupted(f"{done} changes done{broken}, {left} left", flight)
     if done == 0 and len(failed) == 1:
         raise failed[0]
     listed = "\n".join(

@@ -6,6 +6,7 @@ The library's own error is always the `__cause__`. `way_out` is the sentence tha
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import IntEnum
 from typing import ClassVar
 
@@ -138,7 +139,19 @@ class Interrupted(ReconcileError):
     exit_code = Exit.INTERRUPTED
 
 
+class StoppedBefore(Interrupted):
+    """The same, before a request was sent: nothing of it is going on."""
+
+
 class OutOfTime(ReconcileError):
     """Something took longer than it may."""
 
     exit_code = Exit.TIMEOUT
+
+
+def interrupted(counts: str, flight: Mapping[str, float]) -> Interrupted:
+    """What an interrupted run says: *counts*, what is in *flight* for how many seconds, and what the next run does."""
+    listed = ", ".join(f"{address} (for {seconds:.0f} s)" for address, seconds in flight.items())
+    told = f"; in flight, and going on in Google Cloud: {listed}" if flight else ""
+    waits = "it waits for what is in flight, and does what is left" if flight else "it does what is left"
+    return Interrupted(f"interrupted: {counts}{told}", way_out=f"Run the same command again: {waits}.")

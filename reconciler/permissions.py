@@ -62,6 +62,8 @@ _PASSWORD: Final = (
 )
 """A database user is given the secret's value, and the secret a note of which one."""
 _RUN_DONE: Final = "run.operations.get"
+_RUN_LISTED: Final = "run.operations.list"
+"""Whoever deletes, or finds it busy, looks for a deletion that is running."""
 _PEERED: Final = "servicenetworking.operations.get"
 
 ASKED_BEFORE: Final = ("compute.projects.get", "compute.regions.get", "orgpolicy.policy.get")
@@ -112,6 +114,7 @@ ASKED: Final[Mapping[str, Asked]] = {
         (
             "cloudbuild.builds.create",
             "cloudbuild.builds.get",
+            "cloudbuild.builds.list",
             _ACT_AS,
             "storage.objects.create",
             "storage.objects.delete",  # the context of a build that did not end well is written over
@@ -191,7 +194,7 @@ ASKED: Final[Mapping[str, Asked]] = {
         ("run.jobs.get",),
         ("run.jobs.create", _ACT_AS, _RUN_DONE),
         ("run.jobs.update", _ACT_AS, _RUN_DONE),
-        ("run.jobs.delete", _RUN_DONE),
+        ("run.jobs.delete", _RUN_DONE, _RUN_LISTED),
     ),
     "run.migration": Asked(
         ("run.executions.list",),
@@ -202,7 +205,7 @@ ASKED: Final[Mapping[str, Asked]] = {
         ("run.services.get",),
         ("run.services.create", _ACT_AS, _RUN_DONE),
         ("run.services.update", _ACT_AS, _RUN_DONE),
-        ("run.services.delete", _RUN_DONE),
+        ("run.services.delete", _RUN_DONE, _RUN_LISTED),
     ),
     "run.service_iam": _policy("run.services"),
     "run.job_iam": _policy("run.jobs"),

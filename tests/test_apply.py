@@ -335,9 +335,11 @@ def test_an_interrupted_run_says_what_is_done_and_what_is_in_flight() -> None:
     with pytest.raises(errors.Interrupted) as stop:
         _run(planned(wanted), fake, cloud=cloud)
     assert str(stop.value) == (
-        "interrupted: 1 changes done, 2 left; in flight, and going on in Google Cloud: fake.thing/sql"
+        "interrupted: 1 changes done, 2 left; in flight, and going on in Google Cloud: fake.thing/sql (for 0 s)"
     )
-    assert "again" in stop.value.way_out
+    assert stop.value.way_out == (
+        "Run the same command again: it waits for what is in flight, and does what is left."
+    )
     assert stop.value.exit_code == 8
     assert ("create", "service") not in fake.calls
 

@@ -51,9 +51,14 @@ class Cloud:
     # -- calls ---------------------------------------------------------------------------------------------
 
     def call(self, about: str, request: Callable[[], T], policy: retries.Policy = retries.READ) -> T:
-        """The answer of *request*, retried by *policy*; failures in our words, beginning with *about*."""
+        """The answer of *request*, retried by *policy*; failures in our words, beginning with *about*.
+
+        Once the run is being interrupted, whoever carries out a change sends nothing more.
+        """
 
         def attempt() -> T:
+            if self.stopped.is_set() and _notify.get() is not None:
+                raise errors.StoppedBefore(f"interrupted before {about}")
             try:
                 return _understood(request(), about)
             except errors.ReconcileError:
@@ -116,7 +121,7 @@ class Cloud:
 
     @staticmethod
     def report_to(notify: Callable[[str], None] | None) -> None:
-        """Send this thread's progress notes to *notify*."""
+        """Send this thread's progress notes to *notify*: it carries out a change from now on."""
         _notify.set(notify)
 
     @staticmethod

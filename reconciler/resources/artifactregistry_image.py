@@ -9,6 +9,7 @@ from typing import Any
 
 from reconciler import errors
 from reconciler.gcp import docker, operations, retries
+from reconciler.gcp import fields as flat
 from reconciler.gcp.cloud import Cloud
 from reconciler.model import Desired, Observed, Pending, Ref
 from reconciler.resources import (
@@ -80,9 +81,15 @@ class Image:
             _build_here(cloud, desired.ref, context)
             return
         names = _Built.of(desired.ref)
+        about = f"building image {desired.ref.short}"
+        anywhere = f"projects/{cloud.project}/locations/global"
+        for place in (names.location, anywhere):
+            if running := _running(cloud, place, names):
+                cloud.note("an earlier run has begun to build it")
+                _await(cloud, about, running)
+                return
         content = build_context.archive(context)
         blob = cloud.storage.bucket(names.bucket).blob(f"{desired.ref.short}.tgz")
-        about = f"building image {desired.ref.short}"
         cloud.note("uploading the build context")
         cloud.call(
             about,
@@ -97,7 +104,7 @@ class Image:
                 raise
             # Some projects may build in a few regions only; the global pool takes what the region refuses.
             cloud.note("building in the global pool: this project may not build in its own region")
-            _build(cloud, about, f"projects/{cloud.project}/locations/global", body)
+            _build(cloud, about, anywhere, body)
 
     def update(self, cloud: Cloud, desired: Desired, observed: Observed, fields: Collection[str]) -> None:
         """Nothing of an image can change: other content is another image."""
@@ -111,12 +118,32 @@ GRANTS_SPREAD = frozenset({"PUSH_NOT_AUTHORIZED", "FETCH_SOURCE_FAILED", "LOGGIN
 """Failures of a build whose account was granted its roles a moment ago (FailureInfo.Type)."""
 
 
+def _builds(cloud: Cloud) -> Any:
+    return cloud.api("cloudbuild", "v1").projects().locations().builds()
+
+
+def _running(cloud: Cloud, location: str, names: _Built) -> str:
+    """The name of a build of this very image that is going on, "" where none is.
+
+    The tag leads to builds of the same content, of which another deployment's push elsewhere.
+    """
+    request = _builds(cloud).list(parent=location, filter=f'tags="{names.tag}"')
+    found: Any = cloud.found(f"looking for a build of {names.tag}", request.execute)
+    for build in flat.items(found or {}, "builds"):
+        if build.get("status") in RUNNING and names.image in (build.get("images") or []):
+            return f"{location}/builds/{build['id']}"
+    return ""
+
+
 def _build(cloud: Cloud, about: str, location: str, body: dict[str, Any]) -> None:
-    """Build and wait. The build itself is read, not its operation, whose name has no location to ask in."""
-    builds = cloud.api("cloudbuild", "v1").projects().locations().builds()
-    request = builds.create(parent=location, body=body)
+    request = _builds(cloud).create(parent=location, body=body)
     operation = cloud.call(about, request.execute, retries.BUILD)
-    name = f"{location}/builds/{operation['metadata']['build']['id']}"
+    _await(cloud, about, f"{location}/builds/{operation['metadata']['build']['id']}")
+
+
+def _await(cloud: Cloud, about: str, name: str) -> None:
+    """Wait for a build. The build itself is read, not its operation, whose name has no location to ask in."""
+    builds = _builds(cloud)
 
     def look() -> dict[str, Any]:
         return cloud.call(about, builds.get(name=name).execute)
@@ -143,7 +170,7 @@ class _Built:
     """The names that a build needs, read off the image's own."""
 
     def __init__(self, project: str, region: str, name: str, tag: str) -> None:
-        self.project, self.name = project, name
+        self.project, self.name, self.tag = project, name, tag
         self.location = f"projects/{project}/locations/{region}"
         self.bucket = f"{project}-{name}-build"
         self.image = f"{region}-docker.pkg.dev/{project}/{name}/{PACKAGE}:{tag}"
@@ -168,7 +195,7 @@ class _Built:
             "serviceAccount": f"projects/{self.project}/serviceAccounts/{self.account}",
             "options": {"logging": "CLOUD_LOGGING_ONLY"},
             "timeout": BUILD_TIMEOUT,
-            "tags": ["mlflow-reconcile"],
+            "tags": ["mlflow-reconcile", self.tag],
         }
 
 

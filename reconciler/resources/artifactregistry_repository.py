@@ -7,7 +7,7 @@ from typing import Any, Final, cast
 
 from reconciler import errors
 from reconciler.gcp import fields as flat
-from reconciler.gcp import operations
+from reconciler.gcp import operations, retries
 from reconciler.gcp.cloud import Cloud
 from reconciler.kind import refuse_foreign
 from reconciler.model import Body, Desired, Json, Observed, Ref
@@ -68,13 +68,13 @@ class Repository:
         )
 
     def create(self, cloud: Cloud, desired: Desired) -> None:
-        """Create it and wait; one that is there already is as good."""
+        """Create it and wait; one that is there already, or by the end of another operation on it, is as good."""
         body = _message(dict(desired.body or {}))
         parent = desired.ref.name.rsplit("/repositories/", 1)[0]
         about = f"creating repository {desired.ref.short}"
         request = _repositories(cloud).create(parent=parent, repositoryId=desired.ref.short, body=body)
         try:
-            self._wait(cloud, about, cloud.call(about, request.execute))
+            self._wait(cloud, about, cloud.call(about, request.execute, retries.REPOSITORY))
         except errors.AlreadyThere:
             refuse_foreign(desired, self.observe(cloud, desired.ref))
             cloud.note("it exists already")
@@ -95,9 +95,13 @@ class Repository:
     def delete(self, cloud: Cloud, ref: Ref) -> None:
         """Delete it with the images in it: they can be built again."""
         about = f"deleting repository {ref.short}"
-        operation = cloud.found(about, _repositories(cloud).delete(name=ref.name).execute)
-        if operation is not None:
-            self._wait(cloud, about, operation)
+        try:
+            operation = cloud.call(
+                about, _repositories(cloud).delete(name=ref.name).execute, retries.REPOSITORY
+            )
+        except errors.NotThere:
+            return
+        self._wait(cloud, about, operation)
 
     @staticmethod
     def _wait(cloud: Cloud, about: str, operation: Any) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from reconciler import errors
 from reconciler.gcp import fields as flat
-from reconciler.gcp import operations
+from reconciler.gcp import operations, retries
 from reconciler.gcp.cloud import Cloud
 from reconciler.gcp.vpc_access import relative
 from reconciler.model import Desired, Observed, Ref
@@ -105,9 +105,11 @@ class Address:
         request = (
             cloud.api("compute", "v1").globalAddresses().delete(project=_project(ref), address=ref.short)
         )
-        operation = cloud.found(about, request.execute)
-        if operation is not None:
-            _await(cloud, about, ref, operation)
+        try:
+            operation = cloud.call(about, request.execute, retries.ADDRESS)
+        except errors.NotThere:
+            return
+        _await(cloud, about, ref, operation)
 
 
 def ref(deployment: Deployment) -> Ref:
@@ -133,7 +135,7 @@ def _label(cloud: Cloud, desired: Desired, fields: Collection[str]) -> None:
     addresses = cloud.api("compute", "v1").globalAddresses()
     body = {"labels": labels, "labelFingerprint": live.get("labelFingerprint")}
     request = addresses.setLabels(project=_project(desired.ref), resource=desired.ref.short, body=body)
-    _await(cloud, about, desired.ref, cloud.call(about, request.execute))
+    _await(cloud, about, desired.ref, cloud.call(about, request.execute, retries.ADDRESS))
 
 
 def _await(cloud: Cloud, about: str, ref: Ref, operation: Any) -> None:

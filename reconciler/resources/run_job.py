@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from reconciler import errors
-from reconciler.gcp import containers, operations, vpc_access
+from reconciler.gcp import containers, operations, run_deletion, vpc_access
 from reconciler.gcp import fields as flat
 from reconciler.gcp.cloud import Cloud
 from reconciler.gcp.proto import as_json, from_json
@@ -96,11 +96,8 @@ class Job:
         )
 
     def observe(self, cloud: Cloud, ref: Ref) -> Observed | None:
-        """The job's template, in the terms of a spec; versioned by its etag."""
-        found = cloud.found(
-            f"reading job {ref.short}",
-            lambda: cloud.run_jobs.get_job(name=ref.name, retry=None, timeout=TIMEOUT),
-        )
+        """The job's template, in the terms of a spec; versioned by its etag, busy while it reconciles."""
+        found = cloud.found(f"reading job {ref.short}", lambda: _get(cloud, ref))
         if found is None:
             return None
         job = as_json(found)
@@ -118,6 +115,7 @@ class Job:
             ref,
             {"ready": containers.ready(job), **body, **flat.prefixed("labels", job.get("labels"))},
             version=str(job.get("etag", "")),
+            busy="being made ready" if job.get("reconciling") else "",
         )
 
     def create(self, cloud: Cloud, desired: Desired) -> None:
@@ -138,14 +136,19 @@ class Job:
                 raise
             refuse_foreign(desired, observed)
             different = [field for field, value in body.items() if observed.body.get(field) != value]
-            if different:
+            if different or observed.busy:
                 self.update(cloud, desired, observed, different)
             return
         operations.run_done(cloud, about, operations.begun(operation))
 
     def update(self, cloud: Cloud, desired: Desired, observed: Observed, fields: Collection[str]) -> None:
-        """Read, change *fields*, write back on the etag observed."""
+        """Read, change *fields*, write back on the etag observed; without any, wait until it is ready."""
         about = f"updating job {desired.ref.short}"
+        if observed.busy:
+            run_deletion.replan_if_leaving(cloud, desired.ref, about)
+        if not fields:
+            _await_ready(cloud, about, desired.ref)
+            return
         jobs = cloud.api("run", "v2").projects().locations().jobs()
         # As JSON, not as the library's message: that would drop every field which this version of it does not know.
         live: dict[str, Any] = cloud.call(about, jobs.get(name=desired.ref.name).execute)
@@ -157,12 +160,12 @@ class Job:
 
     def delete(self, cloud: Cloud, ref: Ref) -> None:
         """Delete it with the record of its executions."""
-        about = f"deleting job {ref.short}"
-        operation = cloud.found(
-            about, lambda: cloud.run_jobs.delete_job(name=ref.name, retry=None, timeout=TIMEOUT)
+        run_deletion.delete(
+            cloud,
+            ref,
+            f"deleting job {ref.short}",
+            lambda: cloud.run_jobs.delete_job(name=ref.name, retry=None, timeout=TIMEOUT),
         )
-        if operation is not None:
-            operations.run_done(cloud, about, operations.begun(operation))
 
 
 def _migrating(deployment: Deployment, names: Names) -> Body:
@@ -229,6 +232,24 @@ def ref(names: Names) -> Ref:
 def retention_ref(names: Names) -> Ref:
     """The deployment's retention job."""
     return Ref(Job.name, names.retention_job)
+
+
+def _get(cloud: Cloud, ref: Ref) -> Any:
+    return cloud.run_jobs.get_job(name=ref.name, retry=None, timeout=TIMEOUT)
+
+
+def _await_ready(cloud: Cloud, about: str, ref: Ref) -> None:
+    """Wait for a change that somebody else, or an earlier run, has started."""
+    job = operations.await_state(
+        cloud,
+        about,
+        operations.RUN,
+        lambda: as_json(cloud.call(about, lambda: _get(cloud, ref))),
+        lambda job: "being made ready" if job.get("reconciling") else "",
+    )
+    if not containers.ready(job):
+        message = flat.at(job, "terminalCondition.message") or "it is not ready"
+        raise errors.OperationFailed(f"{about}: {message}")
 
 
 def _message() -> Any:

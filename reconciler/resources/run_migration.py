@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from reconciler import errors
-from reconciler.gcp import containers, operations, retries
+from reconciler.gcp import containers, operations, retries, sql_work
 from reconciler.gcp.cloud import Cloud
 from reconciler.gcp.proto import as_json
 from reconciler.model import Body, Desired, Observed, Ref
@@ -30,6 +30,7 @@ TIMEOUT = 60
 FRESH = timedelta(hours=1)
 """No first apply takes longer: an instance that is older was there before, with whatever is in it."""
 ADMINISTRATOR = "users.administrator"
+BACKUP = "BACKUP_VOLUME"
 GIVEN = "users.password"
 """Names the secret version that the administrator was given last, never the password."""
 
@@ -179,9 +180,19 @@ def _state(execution: Mapping[str, Any]) -> str:
 
 
 def _back_up(cloud: Cloud, ref: Ref) -> None:
+    """A backup that is from now; one that is being made is one, whoever began it."""
     about = "backing up the database"
     cloud.note("backing up")
     request = cloud.api("sqladmin", "v1").backupRuns().insert(
         project=cloud.project, instance=ref.name.split("/")[5], body={"description": "before a schema migration"}
     )  # fmt: skip
-    operations.sql_done(cloud, about, cloud.call(about, request.execute, retries.SQL))
+    last = sql_work.newest(cloud, ref.short)
+
+    def attempt() -> None:
+        waited = sql_work.settle(cloud, ref.short)
+        made = any(operation.get("operationType") == BACKUP for operation in waited)
+        # An attempt whose answer was lost may have been carried out.
+        if not made and not sql_work.done_since(cloud, ref.short, last, BACKUP):
+            operations.sql_done(cloud, about, cloud.call(about, request.execute, retries.NEVER))
+
+    retries.persist(retries.SQL, attempt, cloud.pause)

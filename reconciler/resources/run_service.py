@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from reconciler import errors
-from reconciler.gcp import containers, operations, vpc_access
+from reconciler.gcp import containers, operations, run_deletion, vpc_access
 from reconciler.gcp import fields as flat
 from reconciler.gcp.cloud import Cloud
 from reconciler.gcp.proto import as_json, from_json
@@ -125,6 +125,8 @@ class Service:
     def update(self, cloud: Cloud, desired: Desired, observed: Observed, fields: Collection[str]) -> None:
         """Read, change *fields*, write back on the etag observed, wait until the new revision serves."""
         about = f"updating service {desired.ref.short}"
+        if observed.busy:
+            run_deletion.replan_if_leaving(cloud, desired.ref, about)
         if not fields:
             _await_ready(cloud, about, desired.ref)
             return
@@ -141,12 +143,12 @@ class Service:
 
     def delete(self, cloud: Cloud, ref: Ref) -> None:
         """Delete it and wait."""
-        about = f"deleting service {ref.short}"
-        operation = cloud.found(
-            about, lambda: cloud.run_services.delete_service(name=ref.name, retry=None, timeout=TIMEOUT)
+        run_deletion.delete(
+            cloud,
+            ref,
+            f"deleting service {ref.short}",
+            lambda: cloud.run_services.delete_service(name=ref.name, retry=None, timeout=TIMEOUT),
         )
-        if operation is not None:
-            operations.run_done(cloud, about, operations.begun(operation))
 
 
 _EMPTY = "the server would come up without its experiments and runs: move the data, then delete the service yourself"

@@ -25,7 +25,6 @@ LEFT_OVER = "Cannot modify allocated ranges in CreateConnection"
 """What is answered where somebody cut the peering and Google still keeps its ranges."""
 IN_USE = "still using this connection"
 NOT_OURS = "left in place: its range was there before this deployment"
-TRIES = 3
 
 
 class Connection:
@@ -62,7 +61,9 @@ class Connection:
     def create(self, cloud: Cloud, desired: Desired) -> None:
         """Connect the network, or add the range to those that are connected already; none of them goes."""
         about = f"connecting range {desired.ref.short} with Google's services"
-        for _ in range(TRIES):  # without an etag, whoever writes at the same time may write over us
+
+        def attempt() -> None:
+            # Read before each attempt: an operation of an earlier run may have done it meanwhile.
             ranges = _ranges(cloud, desired.ref)
             if desired.ref.short in ranges:
                 return
@@ -70,10 +71,13 @@ class Connection:
                 _patch(cloud, about, desired.ref, [*ranges, desired.ref.short], force=False)
             else:
                 _connect(cloud, about, desired.ref)
-        if desired.ref.short not in _ranges(cloud, desired.ref):
-            raise errors.OperationFailed(
-                f"{about}: somebody else is changing the connection at the same time"
-            )
+            if desired.ref.short not in _ranges(cloud, desired.ref):
+                # Without an etag, whoever writes at the same time may write over us.
+                raise errors.VersionMoved(
+                    f"{about}: somebody else is changing the connection at the same time"
+                )
+
+        retries.persist(retries.PEERING, attempt, cloud.pause)
 
     def update(self, cloud: Cloud, desired: Desired, observed: Observed, fields: Collection[str]) -> None:
         """It is there or it is not: nothing of it can change."""
@@ -82,18 +86,21 @@ class Connection:
     def delete(self, cloud: Cloud, ref: Ref) -> None:
         """Take the range out of the connection; the connection itself goes with its last range."""
         about = f"disconnecting range {ref.short} from Google's services"
-        ranges = _ranges(cloud, ref)
-        if ref.short not in ranges:
-            return
-        others = [one for one in ranges if one != ref.short]
-        if others:
-            _patch(cloud, about, ref, others, force=True)
-            return
-        request = _connections(cloud).deleteConnection(
-            name=PEERING, body={"consumerNetwork": _numbered(cloud, ref)}
-        )
+
+        def attempt() -> None:
+            ranges = _ranges(cloud, ref)
+            if ref.short not in ranges:
+                return
+            others = [one for one in ranges if one != ref.short]
+            if others:
+                _patch(cloud, about, ref, others, force=True)
+                return
+            body = {"consumerNetwork": _numbered(cloud, ref)}
+            request = _connections(cloud).deleteConnection(name=PEERING, body=body)
+            _await(cloud, about, cloud.call(about, request.execute, retries.NEVER))
+
         try:
-            _await(cloud, about, cloud.call(about, request.execute, retries.PEERING))
+            retries.persist(retries.PEERING, attempt, cloud.pause)
         except (errors.OperationFailed, errors.Refused) as error:
             if IN_USE not in error.message:
                 raise
@@ -148,7 +155,7 @@ def _connect(cloud: Cloud, about: str, ref: Ref) -> None:
     def post(ranges: list[str]) -> None:
         body = {"network": network, "reservedPeeringRanges": ranges}
         request = _connections(cloud).create(parent=SERVICE, body=body)
-        _await(cloud, about, cloud.call(about, request.execute, retries.PEERING))
+        _await(cloud, about, cloud.call(about, request.execute, retries.NEVER))
 
     try:
         post([ref.short])
@@ -164,7 +171,7 @@ def _patch(cloud: Cloud, about: str, ref: Ref, ranges: list[str], *, force: bool
     request = _connections(cloud).patch(
         name=PEERING, updateMask="reservedPeeringRanges", force=force, body=body
     )
-    _await(cloud, about, cloud.call(about, request.execute, retries.PEERING))
+    _await(cloud, about, cloud.call(about, request.execute, retries.NEVER))
 
 
 def _await(cloud: Cloud, about: str, operation: Any) -> None:

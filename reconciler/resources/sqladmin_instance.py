@@ -11,7 +11,7 @@ from typing import Any
 
 from reconciler import errors
 from reconciler.gcp import fields as flat
-from reconciler.gcp import operations, retries
+from reconciler.gcp import operations, retries, sql_work
 from reconciler.gcp import sql_settings as sql
 from reconciler.gcp.cloud import Cloud
 from reconciler.kind import refuse_foreign
@@ -23,7 +23,8 @@ from reconciler.spec.deployment import DenyPeriod, Deployment
 
 DAYS = ("any", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 """Cloud SQL counts Monday as 1; 0 is any day."""
-CHANGING = frozenset({"PENDING_CREATE", "MAINTENANCE", "ONLINE_MAINTENANCE", "REPAIRING", "PENDING_DELETE"})
+LEAVING = "PENDING_DELETE"
+CHANGING = frozenset({"PENDING_CREATE", "MAINTENANCE", "ONLINE_MAINTENANCE", "REPAIRING", LEAVING})
 
 
 class Instance:
@@ -81,7 +82,7 @@ class Instance:
         try:
             operation = cloud.call(about, request.execute)
         except errors.AlreadyThere as error:
-            settle(cloud, desired.ref)
+            sql_work.settle(cloud, desired.ref.short)
             cloud.forget()
             found = self.observe(cloud, desired.ref)
             refuse_foreign(desired, found)
@@ -99,31 +100,40 @@ class Instance:
             ) from error
 
     def update(self, cloud: Cloud, desired: Desired, observed: Observed, fields: Collection[str]) -> None:
-        """PATCH in the order that Cloud SQL demands, each on a fresh settingsVersion, each waited for."""
-        if not fields:
-            settle(cloud, desired.ref)
+        """PATCH in the order that Cloud SQL demands, each on a fresh settingsVersion, each waited for.
+
+        What was going on is waited for first, and planned anew then: it may be our own, of a run that was killed.
+        """
+        sql_work.replan_if_busy(cloud, desired.ref.short)
         for group in sql.steps(desired.body or {}, fields):
             self._patch(cloud, desired, group)
 
     def delete(self, cloud: Cloud, ref: Ref) -> None:
         """Delete it, with the last backup that its settings ask for; refused while its deletion protection is on."""
         about = f"deleting instance {ref.short}"
-        found = cloud.found(f"reading instance {ref.short}", _get(cloud, ref).execute)
-        if found is None:
-            return
-        days = _final_backup_days(found)
-        last = {"enableFinalBackup": True, "finalBackupTtlDays": str(days)} if days else {}
-        instances = cloud.api("sqladmin", "v1").instances()
-        request = instances.delete(project=cloud.project, instance=ref.short, **last)
-        try:
-            operation = cloud.call(about, request.execute, retries.SQL)
-        except errors.NotThere:
-            return
-        operations.sql_done(cloud, about, operation)
+
+        def attempt() -> None:
+            # Read before each attempt: one whose answer was lost may have begun it, or a run that was killed.
+            found = cloud.found(f"reading instance {ref.short}", _get(cloud, ref).execute)
+            if found is None:
+                return
+            if found.get("state") == LEAVING:
+                sql_work.settle(cloud, ref.short)
+                return
+            days = _final_backup_days(found)
+            last = {"enableFinalBackup": True, "finalBackupTtlDays": str(days)} if days else {}
+            instances = cloud.api("sqladmin", "v1").instances()
+            request = instances.delete(project=cloud.project, instance=ref.short, **last)
+            try:
+                operation = cloud.call(about, request.execute, retries.NEVER)
+            except errors.NotThere:
+                return
+            operations.sql_done(cloud, about, operation)
+
+        retries.persist(retries.SQL, attempt, cloud.pause)
 
     def _patch(self, cloud: Cloud, desired: Desired, fields: Collection[str]) -> None:
         about = f"updating instance {desired.ref.short}"
-        settle(cloud, desired.ref)
         live = cloud.call(about, _get(cloud, desired.ref).execute)
         body = sql.message(desired.body or {}, fields)
         settings = body.setdefault("settings", {})
@@ -157,19 +167,6 @@ def usable(cloud: Cloud, instance: str) -> bool:
     return bool(
         found and found.get("state") == "RUNNABLE" and flat.at(found, "settings.activationPolicy") != "NEVER"
     )
-
-
-def settle(cloud: Cloud, ref: Ref) -> None:
-    """Wait for the operation that is running on the instance, whoever started it."""
-    about = f"waiting for instance {ref.short}"
-    listed = (
-        cloud.api("sqladmin", "v1")
-        .operations()
-        .list(project=cloud.project, instance=ref.short, maxResults=10)
-    )
-    for operation in flat.items(cloud.call(about, listed.execute), "items"):
-        if operation.get("status") != "DONE":
-            operations.sql_done(cloud, about, operation)
 
 
 def _left_behind(cloud: Cloud, ref: Ref) -> str:

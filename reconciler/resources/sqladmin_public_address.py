@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from reconciler.gcp import fields as flat
-from reconciler.gcp import operations, retries
+from reconciler.gcp import operations, retries, sql_work
 from reconciler.gcp.cloud import Cloud
 from reconciler.model import Desired, Observed, Ref
 from reconciler.resources import sqladmin_instance
@@ -54,7 +54,7 @@ class PublicAddress:
     def update(self, cloud: Cloud, desired: Desired, observed: Observed, fields: Collection[str]) -> None:
         """One PATCH of the instance, when nothing else is going on with it."""
         about = f"updating instance {desired.ref.short}"
-        sqladmin_instance.settle(cloud, _instance(desired.ref))
+        sql_work.replan_if_busy(cloud, desired.ref.short)
         instances = cloud.api("sqladmin", "v1").instances()
         live: Any = cloud.call(
             about, instances.get(project=cloud.project, instance=desired.ref.short).execute

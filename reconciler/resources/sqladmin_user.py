@@ -1,16 +1,17 @@
 """The database user that the server logs in as.
 
 Google never tells a password, so which version of the secret was set last is noted on the secret, as an annotation:
-what Google's documents name annotations for.
+what Google's documents name annotations for. Another note, made before and taken away after, says which operation was
+the newest then: whoever comes after a run that was killed sees by it whether that run got through.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from reconciler import errors
-from reconciler.gcp import operations, retries
+from reconciler.gcp import operations, retries, sql_work
 from reconciler.gcp.cloud import Cloud
 from reconciler.model import Desired, Observed, Ref
 from reconciler.resources import (
@@ -23,6 +24,10 @@ from reconciler.server.naming import Names
 from reconciler.spec.deployment import Deployment
 
 ANNOTATION = "mlflow-reconcile-password-set"
+BEGUN = "mlflow-reconcile-password-begun"
+"""While it is being set: the version, and the instance's newest operation before that."""
+GIVES = ("CREATE_USER", "UPDATE_USER")
+"""The operations that set a password."""
 TIMEOUT = 60
 
 
@@ -78,13 +83,11 @@ class User:
         body = {"name": desired.ref.short, "password": _password(cloud, desired)}
         request = _users(cloud).insert(project=cloud.project, instance=_instance(desired.ref), body=body)
         try:
-            operations.sql_done(cloud, about, cloud.call(about, request.execute, retries.SQL))
+            _give(cloud, desired, about, request)
         except (errors.AlreadyThere, errors.Refused, errors.OperationFailed):
             if self.observe(cloud, desired.ref) is None:
                 raise
             self._set_password(cloud, desired)
-            return
-        _remember(cloud, desired)
 
     def update(self, cloud: Cloud, desired: Desired, observed: Observed, fields: Collection[str]) -> None:
         """Give the user the password of the pinned version."""
@@ -99,8 +102,7 @@ class User:
         request = _users(cloud).update(
             project=cloud.project, instance=_instance(desired.ref), name=desired.ref.short, body=body
         )
-        operations.sql_done(cloud, about, cloud.call(about, request.execute, retries.SQL))
-        _remember(cloud, desired)
+        _give(cloud, desired, about, request)
 
 
 def ref(names: Names) -> Ref:
@@ -125,15 +127,40 @@ def _password(cloud: Cloud, desired: Desired) -> str:
     return secretmanager_version.value_of(cloud, str((desired.body or {})["password"]))
 
 
-def _remember(cloud: Cloud, desired: Desired) -> None:
-    version = str((desired.body or {})["password"])
-    secret, number = version.split("/versions/")
-    about = f"noting the password's version on {secret.rsplit('/', 1)[-1]}"
-    live = cloud.call(about, lambda: cloud.secrets.get_secret(name=secret, retry=None, timeout=TIMEOUT))
-    message = {
-        "name": secret,
-        "annotations": {**dict(live.annotations), ANNOTATION: number},
-        "etag": live.etag,
-    }
+def _give(cloud: Cloud, desired: Desired, about: str, request: Any) -> None:
+    """Have *request* set the password, unless that is done or going on already; note which version it is."""
+    secret, number = str((desired.body or {})["password"]).split("/versions/")
+    instance = _instance(desired.ref)
+
+    def attempt() -> None:
+        sql_work.settle(cloud, instance)
+        live = _live(cloud, secret)
+        if not _given(cloud, instance, live.annotations.get(BEGUN, ""), number):
+            last = sql_work.newest(cloud, instance)
+            live = _noted(cloud, live, {**live.annotations, BEGUN: f"{number} {last}"})
+            operations.sql_done(cloud, about, cloud.call(about, request.execute, retries.NEVER))
+        notes = {key: value for key, value in live.annotations.items() if key != BEGUN}
+        _noted(cloud, live, {**notes, ANNOTATION: number})
+
+    retries.persist(retries.SQL, attempt, cloud.pause)
+
+
+def _given(cloud: Cloud, instance: str, begun: str, number: str) -> bool:
+    """Whether what was noted as *begun* got through, and gave this version."""
+    noted, _, last = begun.partition(" ")
+    return noted == number and sql_work.done_since(cloud, instance, last, *GIVES)
+
+
+def _live(cloud: Cloud, secret: str) -> Any:
+    about = f"reading the notes on {secret.rsplit('/', 1)[-1]}"
+    return cloud.call(about, lambda: cloud.secrets.get_secret(name=secret, retry=None, timeout=TIMEOUT))
+
+
+def _noted(cloud: Cloud, live: Any, annotations: Mapping[str, str]) -> Any:
+    """The secret *live* with these annotations, on its etag."""
+    about = f"noting the password's version on {live.name.rsplit('/', 1)[-1]}"
+    message = {"name": live.name, "annotations": dict(annotations), "etag": live.etag}
     request = {"secret": message, "update_mask": "annotations"}
-    cloud.call(about, lambda: cloud.secrets.update_secret(request=request, retry=None, timeout=TIMEOUT))
+    return cloud.call(
+        about, lambda: cloud.secrets.update_secret(request=request, retry=None, timeout=TIMEOUT)
+    )

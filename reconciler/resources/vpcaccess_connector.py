@@ -6,12 +6,12 @@ and the numbers go up only; range, subnet and network never change.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from reconciler import errors
 from reconciler.gcp import fields as flat
-from reconciler.gcp import operations, vpc_access
+from reconciler.gcp import operations, retries, vpc_access
 from reconciler.gcp.cloud import Cloud
 from reconciler.model import Body, Desired, Json, Observed, Origin, Ref
 from reconciler.resources import sqladmin_public_address
@@ -83,15 +83,15 @@ class Connector:
         request = _connectors(cloud).create(parent=parent, connectorId=name, body=body)
         try:
             _await(cloud, about, cloud.call(about, request.execute))
-        except errors.AlreadyThere:
-            _settle(cloud, desired.ref)
+        except errors.AlreadyThere as error:
+            if _settle(cloud, desired.ref):
+                raise errors.VersionMoved(f"{about}: it was on its way already, there or gone") from error
 
     def update(self, cloud: Cloud, desired: Desired, observed: Observed, fields: Collection[str]) -> None:
         """PATCH of machines and numbers, once nothing else is going on."""
         about = f"updating connector {desired.ref.short}"
-        _settle(cloud, desired.ref)
-        if not fields:
-            return
+        if _settle(cloud, desired.ref) or observed.busy:
+            raise errors.VersionMoved(f"{about}: it was being changed, or deleted")
         chosen = sorted(fields)
         body = {field: (desired.body or {})[field] for field in chosen}
         request = _connectors(cloud).patch(name=desired.ref.name, updateMask=",".join(chosen), body=body)
@@ -100,10 +100,16 @@ class Connector:
     def delete(self, cloud: Cloud, ref: Ref) -> None:
         """Delete it, once nothing else is going on."""
         about = f"deleting connector {ref.short}"
-        _settle(cloud, ref)
-        operation = cloud.found(about, _connectors(cloud).delete(name=ref.name).execute)
-        if operation is not None:
+
+        def attempt() -> None:
+            _settle(cloud, ref)  # before each attempt: one whose answer was lost may have begun it
+            try:
+                operation = cloud.call(about, _connectors(cloud).delete(name=ref.name).execute, retries.NEVER)
+            except errors.NotThere:
+                return
             _await(cloud, about, operation)
+
+        retries.persist(retries.READ, attempt, cloud.pause)
 
 
 def ref(names: Names) -> Ref:
@@ -172,16 +178,23 @@ def _connectors(cloud: Cloud) -> Any:
     return cloud.api("vpcaccess", "v1").projects().locations().connectors()
 
 
-def _settle(cloud: Cloud, ref: Ref) -> None:
-    """Wait until nothing is going on with it; gone is settled, too."""
+def _settle(cloud: Cloud, ref: Ref) -> bool:
+    """Wait until nothing is going on with it; gone is settled, too. Whether there was anything to wait for."""
     about = f"waiting for connector {ref.short}"
+    seen: list[bool] = []
+
+    def going_on(found: Mapping[str, Any]) -> str:
+        seen.append(found.get("state") in CHANGING)
+        return str(found["state"]).lower() if seen[-1] else ""
+
     operations.await_state(
         cloud,
         about,
         operations.SHORT,
         lambda: cloud.found(about, _connectors(cloud).get(name=ref.name).execute) or {},
-        lambda found: str(found.get("state", "")).lower() if found.get("state") in CHANGING else "",
+        going_on,
     )
+    return any(seen)
 
 
 def _await(cloud: Cloud, about: str, operation: Any) -> None:

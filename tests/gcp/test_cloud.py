@@ -33,7 +33,7 @@ def test_a_page_in_place_of_an_answer_is_no_answer() -> None:
 def test_a_failure_keeps_its_cause_through_nested_calls() -> None:
     """The library's own error is the cause, however many calls it passed through."""
     cloud = quick_cloud()
-    policy = retries.Policy(lambda _error: False, budget=1, first=1, longest=1)
+    policy = retries.Policy(lambda _error: False, budget=1, first=1, longest=1, what="", source="")
 
     def inner() -> None:
         raise ConnectionResetError("reset")
@@ -64,6 +64,20 @@ def test_a_pause_ends_with_the_interruption() -> None:
     cloud.stopped.set()
     with pytest.raises(errors.Interrupted):
         cloud.pause(3600)
+
+
+def test_who_carries_out_a_change_sends_nothing_more_once_stopped() -> None:
+    """Not even the next request of a change that is under way; others, such as giving the lease back, still may."""
+    cloud, sent = quick_cloud(), list[str]()
+    cloud.stopped.set()
+    cloud.call("giving the lease back", lambda: sent.append("lease"))
+    cloud.report_to(lambda _text: None)
+    try:
+        with pytest.raises(errors.StoppedBefore, match="interrupted before setting labels"):
+            cloud.call("setting labels", lambda: sent.append("labels"))
+    finally:
+        cloud.report_to(None)
+    assert sent == ["lease"]
 
 
 def test_a_shared_read_is_asked_once() -> None:

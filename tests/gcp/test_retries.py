@@ -11,13 +11,18 @@ import tenacity
 from reconciler import errors
 from reconciler.gcp import retries
 from reconciler.gcp.retries import (
+    ADDRESS,
     AFTER_ENABLING,
+    BREAKING,
     BUILD,
     ENABLING,
     IAM,
     JUST_ENABLED,
+    NEVER,
     ONCE,
+    PEERING,
     READ,
+    REPOSITORY,
     SPREADING,
     SQL,
     Policy,
@@ -37,7 +42,19 @@ TAKEN = errors.AlreadyThere("taken")
 UNREAD = errors.Refused("could not resolve source: googleapi: Error 403")
 ENABLING_NOW = errors.Refused("Another activation or deactivation is in progress")
 NOT_YET = errors.NotYetEffective("Permission denied on secret")
+PEERING_NOW = errors.OperationFailed("There is a peering operation in progress on the local or peer network.")
+QUEUED = errors.VersionMoved("unable to queue the operation", status=409)
+NOT_READY = errors.Refused("The resource 'a' is not ready", status=400, reason="resourceNotReady")
+STRANGER = errors.CredentialsMissing("who are you", status=401)
+GONE = errors.NotThere("no such thing", status=404)
+FAILED = errors.OperationFailed("it did not work")
 ALL = [
+    PEERING_NOW,
+    QUEUED,
+    NOT_READY,
+    STRANGER,
+    GONE,
+    FAILED,
     NOT_YET,
     UNREAD,
     ENABLING_NOW,
@@ -58,12 +75,16 @@ TABLE = {
     "READ": (READ, [BUSY_429, BROKEN_500, BUSY_503, RESET]),
     "ONCE": (ONCE, [BUSY_429, BUSY_503]),
     "AFTER_ENABLING": (AFTER_ENABLING, [DISABLED]),
-    "IAM": (IAM, [BUSY_429, BROKEN_500, BUSY_503, RESET, MOVED, NEW_MEMBER]),
+    "BREAKING": (BREAKING, [MOVED, QUEUED]),
+    "IAM": (IAM, [BUSY_429, BROKEN_500, BUSY_503, RESET, MOVED, QUEUED, NEW_MEMBER]),
     "BUILD": (BUILD, [BUSY_429, BUSY_503, NEW_MEMBER, UNREAD]),
     "ENABLING": (ENABLING, [BUSY_429, BROKEN_500, BUSY_503, RESET, ENABLING_NOW]),
     "JUST_ENABLED": (JUST_ENABLED, [DISABLED]),
     "SPREADING": (SPREADING, [NOT_YET]),
     "SQL": (SQL, [BUSY_429, BROKEN_500, BUSY_503, RESET, SQL_BUSY]),
+    "PEERING": (PEERING, [BUSY_429, BROKEN_500, BUSY_503, RESET, PEERING_NOW]),
+    "REPOSITORY": (REPOSITORY, [BUSY_429, BROKEN_500, BUSY_503, RESET, QUEUED]),
+    "ADDRESS": (ADDRESS, [BUSY_429, BROKEN_500, BUSY_503, RESET, NOT_READY]),
 }
 
 
@@ -114,6 +135,29 @@ def test_a_policy_asks_again_after_its_own_failures_and_no_others(clock: Clock, 
         else:
             with pytest.raises(type(failure)):
                 _tries(clock, policy, failure)
+
+
+def test_no_policy_was_forgotten() -> None:
+    """The table above has every policy there is, and each says what for and by whose word."""
+    policies = {name: one for name, one in vars(retries).items() if isinstance(one, Policy)}
+    assert policies == {"NEVER": NEVER, **{name: policy for name, (policy, _) in TABLE.items()}}
+    assert all(policy.what and policy.source for policy in policies.values())
+
+
+@pytest.mark.parametrize("failure", [WRONG, STRANGER, FORBIDDEN, GONE, TAKEN, FAILED])
+def test_what_is_wrong_is_never_asked_again(clock: Clock, failure: errors.ReconcileError) -> None:
+    """400, 401, 403, 404 and a name that is taken: no policy repeats them."""
+    for policy in (NEVER, *(policy for policy, _ in TABLE.values())):
+        with pytest.raises(type(failure)):
+            _tries(clock, policy, failure)
+    assert clock.pauses == []
+
+
+def test_an_answer_that_was_lost_is_asked_for_again_only_where_twice_is_harmless() -> None:
+    """What is created under a number of Google's own is sent again only where it surely was not carried out."""
+    lost = (RESET, BROKEN_500)
+    assert not any(policy.again(failure) for policy in (ONCE, BUILD, NEVER) for failure in lost)
+    assert all(READ.again(failure) for failure in lost)
 
 
 def test_a_success_is_not_repeated(clock: Clock) -> None:

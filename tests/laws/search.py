@@ -55,11 +55,11 @@ class Tried:
 
 def reference(ground: Ground, walk: Walk) -> Reference:
     """Go the walk undisturbed. Raises AssertionError where that already does not end as it should."""
-    with bench(ground.state(walk.before)) as own:
+    with bench(ground, ground.state(walk.before)) as own:
         known = state.secrets_of(own.home)
         told = _planned(own, ground, walk)
         met, ends = _go(own, ground, walk, None)
-        wrong = [*_unclean(met, ends), *_leaks(own, known, met, [*told, *ends])]
+        wrong = [*_unclean(met, ends), *_leaks(ground, own, known, met, [*told, *ends])]
         assert met.ended.code == 0, met.ended.said
         assert not wrong, wrong
         return Reference(walk, met.requests, met.writes, state.read(own.home))
@@ -67,10 +67,10 @@ def reference(ground: Ground, walk: Walk) -> Reference:
 
 def attempt(ground: Ground, expected: Reference, point: Point) -> Tried:
     """Go the walk with the trouble of *point*, then again without, and judge the end."""
-    with bench(ground.state(expected.walk.before)) as own:
+    with bench(ground, ground.state(expected.walk.before)) as own:
         known = state.secrets_of(own.home)
         met, ends = _go(own, ground, expected.walk, point)
-        wrong = [*_unclean(met, ends), *_leaks(own, known, met, ends)]
+        wrong = [*_unclean(met, ends), *_leaks(ground, own, known, met, ends)]
         wrong += state.differences(expected.state, state.read(own.home))
         return Tried(point, met.met, (met.ended.code, *(end.code for end in ends)), tuple(wrong))
 
@@ -99,7 +99,8 @@ def _planned(own: Bench, ground: Ground, walk: Walk) -> list[Ended]:
     if walk.command[0] != "apply":
         command = (*walk.command, "--dry-run")
     spec = str(ground.spec(walk.spec))
-    told = [own.run(*command, "--sandbox", "--format", kind, spec) for kind in ("text", "json", "markdown")]
+    formats = ("text", "json", "markdown")
+    told = [ground.run(own, *command, "--sandbox", "--format", kind, spec) for kind in formats]
     assert [ended.code for ended in told] == [2, 2, 2], told
     return told
 
@@ -108,14 +109,14 @@ def _go(own: Bench, ground: Ground, walk: Walk, point: Point | None) -> tuple[Me
     """The walk, the same command again where that is due, and last what must find nothing left to do."""
     spec = str(ground.spec(walk.spec))
     command = (*walk.command, spec)
-    met = run_troubled(own, command, point)
+    met = run_troubled(ground.forks, own, command, point)
     ends: list[Ended] = []
     last = met.ended
     while last.code != 0 and len(ends) < AGAIN and (not ends or last.code in IN_FLIGHT):
-        last = own.run(*command, "--sandbox", timeout=600)
+        last = ground.run(own, *command, "--sandbox", timeout=600)
         ends.append(last)
     saved = ("--out", str(own.home / AFTER)) if walk.settled == ("plan",) else ()
-    ends.append(own.run(*walk.settled, "--sandbox", "--format", "json", *saved, spec))
+    ends.append(ground.run(own, *walk.settled, "--sandbox", "--format", "json", *saved, spec))
     return met, ends
 
 
@@ -133,13 +134,13 @@ def _unclean(met: Met, ends: list[Ended]) -> Iterator[str]:
         yield f"the troubled run ended with {met.ended.code}: {met.ended.err[-600:]}"
 
 
-def _leaks(own: Bench, known: frozenset[str], met: Met, ends: list[Ended]) -> Iterator[str]:
+def _leaks(ground: Ground, own: Bench, known: frozenset[str], met: Met, ends: list[Ended]) -> Iterator[str]:
     """Where a payload is found, of those *known* before or there now: outputs, plans, the log, argument lists."""
     plans = [own.home / name for name in (BEFORE, AFTER)]
     places = {
         "an output": "".join(ended.said for ended in (met.ended, *ends)),
         "a plan's file": "".join(plan.read_text() for plan in plans if plan.exists()),
-        "the sandbox's log": own.run("sandbox", "log", "--last", "0", "--bodies").said,
+        "the sandbox's log": ground.run(own, "sandbox", "log", "--last", "0", "--bodies").said,
         "an argument list": "\n".join(met.arguments),
     }
     for secret in known | state.secrets_of(own.home):

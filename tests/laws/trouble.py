@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -13,8 +12,9 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from tests.laws.forks import Forks, Run
 from tests.relay import Reply, relay
-from tests.scenarios.command import RECONCILE, ROOT, Bench, Ended
+from tests.scenarios.command import Bench, Ended
 
 TIMEOUT = 600
 _POLL = re.compile(r"/(operations|builds)/")
@@ -87,7 +87,7 @@ class _Meddler:
     """The hinder of one command's requests; the command is told to it once it has begun."""
 
     point: Point | None
-    client: subprocess.Popen[str] | None = None
+    client: Run | None = None
     met: str = ""
     requests: int = 0
     arguments: set[str] = field(default_factory=set[str])
@@ -128,26 +128,18 @@ class _Meddler:
             self.begun.wait(TIMEOUT)
             if self.client is not None:
                 self.client.kill()
-                self.client.wait(TIMEOUT)
+                self.client.over.wait(TIMEOUT)
         return None
 
 
-def run_troubled(bench: Bench, command: tuple[str, ...], point: Point | None) -> Met:
+def run_troubled(forks: Forks, bench: Bench, command: tuple[str, ...], point: Point | None) -> Met:
     """Run `mlflow-reconcile` with *command* in *bench*; the one trouble at *point*, none for None."""
     meddler = _Meddler(point)
     with relay(bench.endpoint, hinder=meddler) as through:
         env = {**bench.env, "MLFLOW_RECONCILE_ENDPOINT": through.url}
-        client = subprocess.Popen(
-            [RECONCILE, *command], env=env, cwd=ROOT, text=True,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )  # fmt: skip
-        meddler.client = client
+        meddler.client = client = forks.run(*command, env=env)
         meddler.begun.set()
-        try:
-            out, err = client.communicate(timeout=TIMEOUT)
-        finally:
-            client.kill()
-    ended = Ended(client.returncode, out, err)
+        ended = client.wait(TIMEOUT)
     writes = dict.fromkeys(_CHANCE.sub("*", f"{one.method} {one.path}") for one in through.writes)
     return Met(ended, meddler.met, meddler.requests, tuple(writes), frozenset(meddler.arguments))
 

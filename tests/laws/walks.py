@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from reconciler.gcp.cloud import Cloud
+from tests.laws.forks import Forks
 from tests.sandbox.calls import new_project
-from tests.scenarios.command import ROOT, Bench, free_port, plain_env, run
+from tests.scenarios.command import ROOT, Bench, Ended, free_port, plain_env
 
 PROJECT, NAME = "acme-ml", "mlflow-prod"
 TRAINER = "trainer"
@@ -72,6 +73,7 @@ class Ground:
     """A folder with the specs and the start states that were made so far; the states are made when first needed."""
 
     folder: Path
+    forks: Forks
     made: dict[str, Path] = field(default_factory=dict[str, Path])
 
     def __post_init__(self) -> None:
@@ -80,6 +82,10 @@ class Ground:
         for name, text in SPECS.items():
             self.spec(name).write_text(_HEAD + text)
 
+    def run(self, made: Bench, *arguments: str, timeout: float = 300) -> Ended:
+        """Run `mlflow-reconcile` on the sandbox *made*."""
+        return self.forks.run(*arguments, env=made.env).wait(timeout)
+
     def spec(self, name: str) -> Path:
         """The file of a spec."""
         return self.folder / f"{name}.yaml"
@@ -87,13 +93,14 @@ class Ground:
     def state(self, before: str) -> Path:
         """The home of a sandbox that is stopped, in which *before* was applied."""
         if before not in self.made:
-            with bench(self.state("") if before else None) as made:
+            with bench(self, self.state("") if before else None) as made:
                 if before:
-                    applied = made.run("apply", "--sandbox", "--yes", str(self.spec(before)), timeout=600)
+                    spec = str(self.spec(before))
+                    applied = self.run(made, "apply", "--sandbox", "--yes", spec, timeout=600)
                     assert applied.code == 0, applied.said
                 else:
                     _prepare(made)
-                run("sandbox", "stop", env=made.env)
+                self.run(made, "sandbox", "stop")
                 self.made[before] = _copy(made.home, self.folder / f"state-{before or 'prepared'}")
         return self.made[before]
 
@@ -104,13 +111,14 @@ def ground() -> Generator[Ground]:
     folder = Path(tempfile.mkdtemp(prefix="laws-", dir="/tmp"))
     folder.chmod(0o755)
     try:
-        yield Ground(folder)
+        with Forks() as forks:
+            yield Ground(folder, forks)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
-def bench(state: Path | None) -> Generator[Bench]:
+def bench(ground: Ground, state: Path | None) -> Generator[Bench]:
     """A sandbox of one's own that begins with a copy of *state*, or with nothing."""
     folder = Path(tempfile.mkdtemp(prefix="mr-", dir="/tmp"))
     folder.chmod(0o755)
@@ -118,12 +126,13 @@ def bench(state: Path | None) -> Generator[Bench]:
     if state is not None:
         _move_in(_copy(state, home))
     env = {**plain_env(), "MLFLOW_RECONCILE_SANDBOX_HOME": str(home)}
-    started = run("sandbox", "start", "--port", str(free_port()), env=env)
+    made = Bench(f"http://127.0.0.1:{free_port()}", home, env)
+    started = ground.run(made, "sandbox", "start", "--port", made.endpoint.rpartition(":")[2])
     assert started.code == 0, started.said
     try:
-        yield Bench(started.out.split(" at ", 1)[1].split()[0], home, env)
+        yield made
     finally:
-        run("sandbox", "stop", env=env)
+        ground.run(made, "sandbox", "stop")
         shutil.rmtree(folder, ignore_errors=True)
 
 

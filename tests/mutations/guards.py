@@ -21,6 +21,7 @@ class Guard:
 DIFF, PLAN, APPLY = "reconciler/diff.py", "reconciler/plan.py", "reconciler/apply.py"
 LEASE, SEALED, POLICY = "reconciler/lease.py", "reconciler/sealed.py", "reconciler/gcp/policy.py"
 TOGETHER, ORGANISATION = "reconciler/guards/together.py", "reconciler/guards/organisation.py"
+ATTACH = "tests/laws/test_attach.py::test_no_second_operation_is_begun"
 FAILURES, RETRIES = "reconciler/gcp/failures.py", "reconciler/gcp/retries.py"
 
 GUARDS: Final = (
@@ -38,6 +39,27 @@ GUARDS: Final = (
         3, "what is going on already is waited for, not begun again",
         DIFF, "    if not fields and observed.busy:\n", "    if False:\n",
         "tests/test_diff.py::test_what_is_going_on_is_waited_for",
+    ),
+    Guard(
+        3, "a deletion of Cloud Run's that is going on is waited for",
+        "reconciler/gcp/run_deletion.py", "        if awaited(cloud, ref, about):\n", "        if False:\n",
+        f"{ATTACH}[run.service-delete]",
+    ),
+    Guard(
+        3, "a build that is going on is waited for",
+        "reconciler/resources/artifactregistry_image.py", "            if running := _running(cloud, place, names):\n",
+        "            if running := \"\":\n",
+        f"{ATTACH}[artifactregistry.image-create]",
+    ),
+    Guard(
+        3, "what an operation on a database has done meanwhile is seen before more is asked for",
+        "reconciler/gcp/sql_work.py", "    if settle(cloud, instance):\n", "    if False:\n",
+        f"{ATTACH}[sqladmin.instance-update]",
+    ),
+    Guard(
+        3, "a password that got through is not set again",
+        "reconciler/resources/sqladmin_user.py", "    return noted == number and ", "    return False and ",
+        f"{ATTACH}[sqladmin.user-create]",
     ),
     Guard(
         4, "a write that would do it twice is sent again only where it surely was not carried out",
@@ -244,6 +266,12 @@ GUARDS: Final = (
         11, "a missing project is told from a missing permission",
         FAILURES, "    if status == 403 and reason == \"CONSUMER_INVALID\":\n", "    if False:\n",
         "tests/permissions/test_four_answers.py",
+    ),
+    Guard(
+        12, "after an interruption a change that is under way sends nothing more",
+        "reconciler/gcp/cloud.py", "            if self.stopped.is_set() and _notify.get() is not None:\n",
+        "            if False:\n",
+        "tests/gcp/test_cloud.py::test_who_carries_out_a_change_sends_nothing_more_once_stopped",
     ),
     Guard(
         12, "after an interruption nothing that was only queued is begun",

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from reconciler.sandbox.services import run_executions as executions
 from reconciler.sandbox.services import run_jobs as jobs
+from reconciler.sandbox.services import run_operations
 from reconciler.sandbox.services import run_revisions as revisions
 from reconciler.sandbox.services import run_rollout as rollout
 from reconciler.sandbox.services import run_services as services
@@ -46,6 +47,7 @@ def methods(world: World) -> dict[str, Method]:
         "jobs.executions.cancel": executions.cancel,
         "jobs.executions.tasks.get": executions.get_task,
         "jobs.executions.tasks.list": executions.list_tasks,
+        "operations.list": run_operations.listing,
     }
 
     def bound(function: Callable[[World, Request], Mapping[str, Any]]) -> Method:

@@ -42,14 +42,15 @@ def find(world: World, name: str) -> Body:
 
 def get(world: World, request: Request) -> Body:
     """jobs.get."""
-    return find(world, common.full_name(request))
+    return common.read(find(world, common.full_name(request)))
 
 
 def listing(world: World, request: Request) -> Body:
     """jobs.list."""
     parent = common.parent_of(request)
     prefix = f"{parent}/jobs/" if not parent.endswith("/-") else parent.removesuffix("-")
-    return listed("jobs", world.store.list(JOB, prefix), request.params, default=100, most=1000)
+    items = [(name, common.read(job)) for name, job in world.store.list(JOB, prefix)]
+    return listed("jobs", items, request.params, default=100, most=1000)
 
 
 def create(world: World, request: Request) -> Body:

@@ -129,6 +129,11 @@ def deletion(world: World) -> dict[str, str]:
     return {"deleteTime": timestamp(now), "expireTime": timestamp(now + timedelta(days=30))}
 
 
+def read(resource: Body) -> Body:
+    """What a read answers: by Google's document a deletion is told to whoever asked for it, and by its operation."""
+    return {key: value for key, value in resource.items() if key not in ("deleteTime", "expireTime")}
+
+
 def check_etag(sent: object, current: Mapping[str, Any], name: str) -> None:
     """Raise the 409 where an etag was sent that is not the current one."""
     known = current["etag"].strip('"')

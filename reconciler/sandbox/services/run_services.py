@@ -33,14 +33,14 @@ def find(world: World, name: str) -> Body:
 
 def get(world: World, request: Request) -> Body:
     """services.get."""
-    return find(world, common.full_name(request))
+    return common.read(find(world, common.full_name(request)))
 
 
 def listing(world: World, request: Request) -> Body:
     """services.list, of one region or of all."""
     parent = common.parent_of(request)
     prefix = f"{parent}/services/" if not parent.endswith("/-") else parent.removesuffix("-")
-    items = [(name, stored["resource"]) for name, stored in world.store.list(SERVICE, prefix)]
+    items = [(name, common.read(stored["resource"])) for name, stored in world.store.list(SERVICE, prefix)]
     return listed("services", items, request.params, default=100, most=1000)
 
 

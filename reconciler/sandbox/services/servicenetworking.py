@@ -16,6 +16,7 @@ from reconciler.sandbox.errors import ApiError
 from reconciler.sandbox.iam import agents
 from reconciler.sandbox.networking import peering, vpc
 from reconciler.sandbox.networking.peering import PEERING, SERVICE
+from reconciler.sandbox.operations import CALLING, Busy
 from reconciler.sandbox.world import Method, Request, World
 
 API: Final = "servicenetworking"
@@ -104,7 +105,14 @@ def _start(
 ) -> Mapping[str, Any]:
     network = _network(world, sent)
     name = f"operations/{prefix}-{sent.split('/')[1]}-{uuid.uuid4()}"
-    return world.operations.start(kind, name, {**arguments, "network": network})
+    slow = world.conditions.seconds(CALLING.get()[0]) > 0
+    try:
+        given = {**arguments, "network": network}
+        return world.operations.start(kind, name, given, lock=f"peering/{network}" if slow else "")
+    except Busy as error:
+        # Compute Engine's words, as users report them; what Service Networking makes of them is not recorded.
+        text = "There is a peering operation in progress on the local or peer network. Try again later."
+        raise _precondition(text) from error
 
 
 def _do_create(world: World, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
