@@ -18,6 +18,9 @@ from typing import Any
 DROPPED = {"connection", "transfer-encoding", "keep-alive"}
 
 
+READ_BY_POST = ("getIamPolicy", "testIamPermissions", "getEffectiveOrgPolicy")
+
+
 @dataclass(frozen=True, slots=True)
 class Passed:
     """One request that went through: *began* and *ended* in seconds of one clock."""
@@ -37,13 +40,12 @@ class Passed:
     def writes(self) -> bool:
         """Whether it could change something of the deployment: the lease is no part of that.
 
-        Reading an IAM policy is a POST in some APIs.
+        Reading a policy is a POST in some APIs.
         """
         return (
             self.method != "GET"
             and not self.about_the_lease
-            and ":getIamPolicy" not in self.path
-            and ":testIamPermissions" not in self.path
+            and not any(f":{read}" in self.path for read in READ_BY_POST)
         )
 
 

@@ -23,7 +23,7 @@ from reconciler.expand import expand
 from reconciler.gcp import operations
 from reconciler.gcp.cloud import Cloud
 from reconciler.observe import observe
-from reconciler.permissions import ASKED
+from reconciler.permissions import ASKED, ASKED_BEFORE
 from reconciler.registry import BY_NAME, KINDS
 from reconciler.resources import serviceusage_services
 from reconciler.sandbox import acting, contact
@@ -262,7 +262,10 @@ def test_the_table_of_permissions_has_what_was_asked_for(stage: Stage) -> None:
         if one["member"].startswith("user:operator")
     }
     networked = {one for one in asked if one.split(".")[0] in APIS}
-    listed = {one for kind in IN_THE_WAY for one in ASKED[kind].all} | {"compute.subnetworks.get"}
+    listed = {one for kind in IN_THE_WAY for one in ASKED[kind].all} | {
+        "compute.subnetworks.get",
+        *ASKED_BEFORE,
+    }
     prepared = {"compute.networks.create", "compute.subnetworks.create", "compute.regionOperations.get"}
     assert networked - prepared - {"compute.networks.updatePolicy"} <= listed
 
