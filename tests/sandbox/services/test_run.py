@@ -10,6 +10,7 @@ import pytest
 from reconciler.sandbox.control import Running
 from tests.sandbox.calls import Answered, Cloud
 from tests.sandbox.services.pushed import REGION, finished, local, tiny_image
+from tests.sandbox.test_conditions import under
 
 PLACE = f"/v2/projects/{{P}}/locations/{REGION}"
 WEB = f"{PLACE}/services/web"
@@ -410,6 +411,24 @@ def test_deleting_ends_everything(cloud: Cloud, image: str) -> None:
     assert not [
         one for one in cloud.ok("GET", "/sandbox/v1/status")["services"] if one["project"] == cloud.project
     ]
+
+
+def test_a_deletion_is_seen_in_its_operation_alone(cloud: Cloud, image: str) -> None:
+    """While it runs, the service is there, reconciles and says no more; the list of operations has it."""
+    _deploy(cloud, _service(image))
+    with under(cloud, operations={"run.*": 1}):
+        started = cloud.ok("DELETE", WEB)
+        shown = cloud.ok("GET", WEB)
+        (running,) = cloud.ok("GET", f"{PLACE}/operations?filter=done:false")["operations"]
+    assert shown["reconciling"] is True
+    assert not {"deleteTime", "expireTime"} & set(shown)
+    assert running["name"] == started["name"]
+    assert running["metadata"]["name"] == shown["name"]
+    assert {"deleteTime", "expireTime"} <= set(running["metadata"])
+    finished(cloud, started)
+    assert "operations" not in cloud.ok("GET", f"{PLACE}/operations?filter=done:false")
+    assert len(cloud.ok("GET", f"{PLACE}/operations?filter=done:true")["operations"]) == 2
+    assert cloud.get(f"{PLACE}/operations?filter=name:x").status == 400
 
 
 def test_old_revisions_can_go_and_serving_ones_cannot(cloud: Cloud, image: str) -> None:

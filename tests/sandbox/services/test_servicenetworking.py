@@ -9,6 +9,7 @@ import pytest
 from tests.sandbox.calls import Cloud
 from tests.sandbox.services import networked
 from tests.sandbox.services.networked import CONNECTIONS, FORCED, compute, connect, connections, reserve
+from tests.sandbox.test_conditions import under
 
 PEERING = "servicenetworking-googleapis-com"
 
@@ -134,6 +135,17 @@ def test_a_deleted_connection_is_gone_from_both_sides(net: Cloud) -> None:
     assert (connections(net), _peerings(net)) == ([], [])
     assert _delete(net)["error"]["code"] == 5
     assert "error" not in connect(net, "psa1")
+
+
+def test_a_network_takes_one_change_of_its_peering_at_a_time(net: Cloud) -> None:
+    """In Compute Engine's words, while the first one takes its time."""
+    with under(net, operations={"servicenetworking.*": 0.5}):
+        started = net.ok("POST", CONNECTIONS, _body(net, "psa1"))
+        refused = net.post(CONNECTIONS, _body(net, "psa1"))
+        assert refused.status == 400
+        assert "peering operation in progress" in refused.error["message"]
+        net.wait(started)
+        net.wait(net.ok("POST", CONNECTIONS, _body(net, "psa1")))
 
 
 def test_the_agent_gets_its_role_with_its_first_work_and_needs_it(net: Cloud) -> None:
