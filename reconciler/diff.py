@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from reconciler.change import Action, Change, FieldChange
-from reconciler.masking import FOREIGN, hidden, masked
+from reconciler.masking import FOREIGN, hidden, is_reference, masked
 from reconciler.model import ANYTHING_ELSE, Desired, Json, Observed, Origin, Pending, Ref, Value
 
 KEPT_DATA = "left in place: it holds data"
@@ -166,7 +166,11 @@ def _moved(desired: Desired, fields: tuple[FieldChange, ...]) -> str:
 
 
 def _moves(desired: Desired, field: FieldChange) -> bool:
-    return field.field in desired.anchors and bool(field.old and field.new)
+    if field.field not in desired.anchors or not (field.old and field.new):
+        return False
+    if isinstance(field.old, list) and isinstance(field.new, list):
+        return not set(_words(field.new)) <= set(_words(field.old))  # others beside it are no other place
+    return not is_reference(field.old)
 
 
 def _falls(field: FieldChange) -> str:

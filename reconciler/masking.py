@@ -13,8 +13,12 @@ from reconciler.model import Desired, Json, Observed, Pending, Value
 
 FOREIGN = "(somebody else's, not shown: it may be a secret)"
 _REFERENCE = re.compile(r"projects/[^/]+/secrets/[^/]+/versions/[^/]+")
-_LOGIN = re.compile(r"://[^/\s:@]*:[^/\s@]+@")
-"""A password in a URL."""
+_LOGIN = re.compile(
+    r"(://[^\s\"]*|:[^\s/@\"]+)@(?!sha256:)|\b(basic|bearer)\s"
+    r"|(pass|passwd|password|passphrase|pwd|secret|token|sig|signature|key)[\"']?\s*[=:]",
+    re.IGNORECASE,
+)
+"""A password in a URL, in a connection string, in a header."""
 
 
 def hidden(desired: Desired, observed: Observed) -> frozenset[str]:
@@ -27,7 +31,7 @@ def hidden(desired: Desired, observed: Observed) -> frozenset[str]:
     return frozenset(
         field
         for field, value in observed.body.items()
-        if value and not _told_anyway(value) and _is_private(desired, field, value, wanted.get(field))
+        if value and not is_reference(value) and _is_private(desired, field, value, wanted.get(field))
     )
 
 
@@ -39,8 +43,14 @@ def masked(observed: Observed, fields: frozenset[str]) -> Observed:
     return replace(observed, body=body)
 
 
-def _told_anyway(value: Json) -> bool:
+def is_reference(value: Value) -> bool:
+    """Whether *value* names a version of a secret: that is shown, and is none."""
     return isinstance(value, str) and bool(_REFERENCE.fullmatch(value))
+
+
+def has_login(text: str) -> bool:
+    """Whether a password may stand in *text*, by how passwords are written into settings."""
+    return bool(_LOGIN.search(text))
 
 
 def _is_private(desired: Desired, field: str, value: Json, wanted: Value) -> bool:
@@ -48,7 +58,6 @@ def _is_private(desired: Desired, field: str, value: Json, wanted: Value) -> boo
         return False
     if wanted is None and field.startswith(desired.complete or ("\0",)):
         return True
-    kept = (isinstance(wanted, Pending) and wanted.ref.kind == "secretmanager.version") or (
-        isinstance(wanted, str) and bool(_REFERENCE.fullmatch(wanted))
-    )
-    return kept or field.startswith(desired.private or ("\0",)) or bool(_LOGIN.search(json.dumps(value)))
+    pending = isinstance(wanted, Pending) and wanted.ref.kind == "secretmanager.version"
+    private = pending or is_reference(wanted) or field.startswith(desired.private or ("\0",))
+    return private or has_login(json.dumps(value))

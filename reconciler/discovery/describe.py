@@ -17,6 +17,8 @@ from reconciler.discovery.describe_storage import describe_storage
 from reconciler.discovery.parts import EVERYBODY, Parts
 from reconciler.discovery.said import Said
 from reconciler.gcp import fields as flat
+from reconciler.gcp import vpc_access
+from reconciler.masking import has_login
 from reconciler.server import reserved, settings
 from reconciler.spec.schema import load_schema
 
@@ -67,8 +69,17 @@ def _refuse_what_cannot_be_said(parts: Parts) -> None:
             f"its database is in {parts.instance.get('region')}, and it in {parts.region}: a spec has one region",
             "Deploy the service once more in the database's region, and adopt that: it holds no data.",
         )
+    if (count := len(flat.items(parts.template, "containers"))) > 1:
+        raise unfit(f"it has {count} containers: a spec has one", "Deploy it once more with MLflow's alone.")
+    database = load_schema()["properties"]["database"]["properties"]
+    for what, value in (("name", parts.database), ("user", parts.user)):
+        if not re.fullmatch(database[what]["pattern"], value):
+            raise unfit(
+                f"its database{' user' if what == 'user' else ''} is called {value}",
+                "A spec says letters, digits, _ and -, and a user with a password: make one that owns the tables.",
+            )
     tier = str(parts.settings.get("tier"))
-    if not re.fullmatch(load_schema()["properties"]["database"]["properties"]["tier"]["pattern"], tier):
+    if not re.fullmatch(database["tier"]["pattern"], tier):
         raise unfit(
             f"its database is of the old tier {tier}", "Change the instance's tier first (a restart)."
         )
@@ -78,7 +89,7 @@ def _networking(said: Said, parts: Parts) -> None:
     configuration: Mapping[str, Any] = parts.settings.get("ipConfiguration") or {}
     network = str(configuration.get("privateNetwork") or "")
     if network and not configuration.get("ipv4Enabled"):
-        _, owner, _, _, short = network.split("/")
+        _, owner, _, _, short = vpc_access.relative(network).split("/")
         said.say(
             "networking.database_ip", "private", "as it is; for good, Cloud SQL takes no private address away"
         )
@@ -149,13 +160,14 @@ def _auth(said: Said, parts: Parts) -> None:
 
 
 def _provider(said: Said, parts: Parts) -> None:
-    told, kept = clues.environment(parts.container), clues.from_secrets(parts.container)
+    told, kept = clues.environment(parts.container), clues.from_secrets(parts.container, parts.ids)
     for variable, key in settings.PROVIDER.items():
         value = told.get(variable, "")
         many = isinstance(_schema(key).get("default"), list)
-        if value:
+        if value and not has_login(value):
             said.say(key, [one.strip() for one in value.split(",")] if many else value)
-    if secret := kept.get("OIDC_CLIENT_SECRET"):
+    secret = kept.get("OIDC_CLIENT_SECRET", "latest")
+    if not secret.endswith("latest"):  # a spec pins it
         said.say("auth.oidc.client_secret", secret)
 
 
@@ -178,8 +190,8 @@ def _size(said: Said, parts: Parts) -> None:
         said.say("scaling.max_instances", most)
     if (timeout := str(parts.template.get("timeout") or GOOGLES_TIMEOUT)) != GOOGLES_TIMEOUT:
         said.say("scaling.timeout", int(timeout.rstrip("s")))
-    if flat.at(resources, "limits.memory"):
-        said.say("memory", flat.quantity(flat.at(resources, "limits.memory")))
+    if limit := flat.quantity(flat.at(resources, "limits.memory")):
+        said.say("memory", _whole(limit))
     said.say("cpu", flat.quantity(flat.at(resources, "limits.cpu")) or "1")
     if resources and not resources.get("cpuIdle"):
         said.say("scaling.cpu_always_on", True)
@@ -225,23 +237,39 @@ def _database(said: Said, parts: Parts) -> None:
 
 
 def _server(said: Said, parts: Parts) -> None:
-    """What MLflow itself reads of the environment; the image's own variables mean nothing to another image."""
-    plain, kept = clues.environment(parts.container), clues.from_secrets(parts.container)
+    """Of the environment, what MLflow itself reads and nobody keeps a secret in; the rest is another image's."""
+    plain = clues.environment(parts.container)
+    kept = clues.from_secrets(parts.container, parts.ids)
+    taken = {name for name in (*parts.clues.said_by.values(), *settings.PROVIDER, *_KNOWN) if name in plain}
     for name, value in plain.items():
-        if _is_mlflows(name) and not reserved.looks_secret(name) and "://" not in value:
+        if _HARMLESS.fullmatch(name) and _WORD.fullmatch(value) and not reserved.objection(name):
             said.say(f"server.env.{name}", value)
+            taken.add(name)
     for name, version in kept.items():
-        if _is_mlflows(name) and not version.endswith(":latest"):  # a spec pins them
+        pinned = not version.endswith("latest")  # as a spec has it
+        if name.startswith("MLFLOW_") and pinned and not reserved.objection(name):
             said.say(f"server.secrets.{name}", version)
-    left = sorted({*plain, *kept} - {key.rpartition(".")[2] for key in said.values})
-    if left:
-        said.note("server", f"Not taken over, because the image knows its own way: {', '.join(left)}.")
+            taken.add(name)
+    if left := sorted({*plain, *kept} - taken):
+        said.note(
+            "server", f"Not taken over, as they may hold secrets or mean nothing here: {', '.join(left)}."
+        )
     said.note(
-        "server",
-        "Its MLflow becomes the version below, or the default: the schema is upgraded, for which there is no way back.",
+        "server", "Its MLflow becomes server.version: the schema is upgraded, for which there is no way back."
     )
 
 
-def _is_mlflows(name: str) -> bool:
-    """Whether MLflow's server reads it, and a spec may say it; the last one is what clients log in with."""
-    return name.startswith("MLFLOW_") and not reserved.objection(name) and name != "MLFLOW_TRACKING_USERNAME"
+_KNOWN = ("MLFLOW_SERVER_ALLOWED_HOSTS", "MLFLOW_TRACKING_USERNAME")
+_HARMLESS = re.compile(
+    r"MLFLOW_(LOGGING_LEVEL|HTTP_REQUEST_\w+|ENABLE_\w+|DISABLE_\w+|SEARCH_\w+|SQLALCHEMYSTORE_\w+|GCS_\w+"
+    r"|ARTIFACT_UPLOAD_\w+|ARTIFACT_DOWNLOAD_\w+|MULTIPART_\w+)"
+)
+_WORD = re.compile(r"[A-Za-z0-9._-]{1,40}")
+
+
+def _whole(limit: str) -> str:
+    """*limit* in whole Mi or Gi, which is how a spec says it; rounded up."""
+    if re.fullmatch(r"\d+[MG]i", limit):
+        return limit
+    number = int(re.sub(r"\D", "", limit)) * (1024 if limit.endswith("Ki") else 1)
+    return f"{-(-number // 1024**2)}Mi"

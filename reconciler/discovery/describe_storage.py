@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,7 +20,7 @@ def describe_storage(said: Said, parts: Parts) -> None:
     said.say("artifacts.bucket", bucket["name"], parts.how["bucket"])
     said.say("artifacts.folder", parts.folder)
     if parts.shared:
-        said.say("artifacts.existing", True, "other things lie in it, too: nothing but access to it is ours")
+        said.say("artifacts.existing", True, "not MLflow's alone: nothing but access to it is ours")
         return
     location = str(bucket.get("location", "")).lower()
     said.say("artifacts.location", "" if location == parts.region else location)
@@ -51,4 +52,7 @@ def _rule(said: Said, rule: Mapping[str, Any]) -> None:
             f"What knows the registry: retention: {{delete_runs_after_days: {age}}}.",
         )
     else:
-        said.note("lifecycle", f"A rule that a spec cannot say goes: {kind} where {rule.get('condition')}.")
+        said.note(
+            "lifecycle",
+            f"A rule that a spec cannot say goes: {kind} where {json.dumps(rule.get('condition'))}.",
+        )

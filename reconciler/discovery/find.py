@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,12 +13,21 @@ from reconciler.discovery.choosing import only
 from reconciler.discovery.clues import Clues
 from reconciler.discovery.find_database import find_database, find_instance, find_ranges, find_user
 from reconciler.discovery.parts import Parts
+from reconciler.gcp import containers
 from reconciler.gcp import fields as flat
 from reconciler.gcp.cloud import Cloud
 from reconciler.resources import iap_web_iam, serviceusage_services
 from reconciler.server.naming import MANAGED_BY
 
 INVOKER = "roles/run.invoker"
+_OF_CLIENTS = (
+    "MLFLOW_TRACKING_URI",
+    "MLFLOW_TRACKING_USERNAME",
+    "MLFLOW_TRACKING_PASSWORD",
+    "MLFLOW_TRACKING_TOKEN",
+)
+_EXPERIMENT = re.compile(r"\d+|models|traces")
+"""What MLflow itself puts at the root of its artifacts."""
 _GOOGLES_BUCKETS = ("gcf-", "run-sources-", "artifacts.", "staging.")
 
 
@@ -39,8 +48,7 @@ def find(cloud: Cloud, place: Place, *, instance: str = "", bucket: str = "") ->
     cloud.project_number = serviceusage_services.project_number(cloud)
     service = _service(cloud, place)
     template: Mapping[str, Any] = service.get("template") or {}
-    containers = flat.items(template, "containers")
-    told = clues.read(next((one for one in containers if one.get("ports")), (containers or [{}])[0]))
+    told = clues.read(containers.serving(template))
     how: dict[str, str] = {}
     live = find_instance(cloud, template, told, instance, how)
     database, user = find_database(cloud, live, told, how), find_user(cloud, live, told, how)
@@ -68,20 +76,29 @@ def _service(cloud: Cloud, place: Place) -> dict[str, Any]:
             )
         return found
     listed = _listed(cloud)
+    likely = [_place_of(one) for one in listed if _looks_like_it(one)]
     region, name = only(
-        [
-            (
-                str(flat.section(one, "metadata.labels")["cloud.googleapis.com/location"]),
-                str(one["metadata"]["name"]),
-            )
-            for one in listed
-            if "mlflow" in json.dumps(one).lower()
-        ],
-        "Cloud Run service that looks like MLflow",
+        likely or [_place_of(one) for one in listed],
+        "Cloud Run service that looks like MLflow, and is not adopted yet",
         lambda one: f"--from {place.project}/{one[0]}/{one[1]}",
         f"Name it: --from {place.project}/REGION/SERVICE.",
     )
     return _service(cloud, Place(place.project, region, name))
+
+
+def _place_of(service: Mapping[str, Any]) -> tuple[str, str]:
+    labels = flat.section(service, "metadata.labels")
+    return str(labels["cloud.googleapis.com/location"]), str(service["metadata"]["name"])
+
+
+def _looks_like_it(service: Mapping[str, Any]) -> bool:
+    """By its name, its image's, or what it is told; a client that is told where MLflow is does not count."""
+    words = [str(service["metadata"]["name"])]
+    for container in flat.items(service, "spec.template.spec.containers"):
+        words.append(str(container.get("image", "")).rpartition("/")[2])
+        words += [*flat.words(container, "command"), *flat.words(container, "args")]
+        words += [name for name in clues.environment(container) if name not in _OF_CLIENTS]
+    return any("mlflow" in word.lower() for word in words)
 
 
 def _listed(cloud: Cloud) -> list[dict[str, Any]]:
@@ -102,7 +119,7 @@ def _listed(cloud: Cloud) -> list[dict[str, Any]]:
 
 def _bucket(cloud: Cloud, told: Clues, chosen: str, how: dict[str, str]) -> dict[str, Any]:
     name = chosen or told.bucket
-    how["bucket"] = "as you said" if chosen else f"as in {told.said_by.get('bucket', '')}"
+    how["bucket"] = "as you said" if chosen else told.by("bucket")
     if not name:
         buckets = cloud.call(
             "listing buckets", lambda: list(cloud.storage.list_buckets(retry=None, timeout=60))
@@ -128,13 +145,24 @@ def _bucket(cloud: Cloud, told: Clues, chosen: str, how: dict[str, str]) -> dict
 
 
 def _shared(cloud: Cloud, bucket: Mapping[str, Any], folder: str) -> bool:
-    """Whether anything lies in the bucket outside the folder: then it is not only MLflow's."""
-    if not folder:
-        return False
-    first = folder.split("/", maxsplit=1)[0]
-    pages = cloud.storage.list_blobs(bucket["name"], delimiter="/", max_results=1000, retry=None, timeout=60)
+    """Whether the bucket is not only MLflow's: another project's, or something lies in it outside the folder."""
+    if str(bucket.get("projectNumber", cloud.project_number)) != cloud.project_number:
+        return True
+    above = ""
+    for step in folder.split("/") if folder else ():
+        if _inside(cloud, bucket, above) - {step}:
+            return True
+        above += f"{step}/"
+    return not folder and any(not _EXPERIMENT.fullmatch(name) for name in _inside(cloud, bucket, ""))
+
+
+def _inside(cloud: Cloud, bucket: Mapping[str, Any], prefix: str) -> set[str]:
+    """The names right below *prefix*, of objects and of folders."""
+    pages = cloud.storage.list_blobs(
+        bucket["name"], prefix=prefix, delimiter="/", max_results=1000, retry=None, timeout=60
+    )
     objects = cloud.call("listing the bucket", lambda: [str(blob.name) for blob in pages])
-    return bool(objects) or any(prefix.rstrip("/") != first for prefix in pages.prefixes)
+    return {name.removeprefix(prefix).rstrip("/") for name in (*objects, *pages.prefixes)} - {""}
 
 
 def _members(request: Callable[[], Any], cloud: Cloud, role: str) -> tuple[str, ...]:

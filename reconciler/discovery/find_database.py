@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from reconciler import errors
 from reconciler.discovery.choosing import only
 from reconciler.discovery.clues import Clues
 from reconciler.gcp import fields as flat
+from reconciler.gcp import vpc_access
 from reconciler.gcp.cloud import Cloud
 
 _GOOGLES_DATABASES = frozenset({"postgres", "template0", "template1", "cloudsqladmin"})
@@ -59,7 +61,7 @@ def find_database(cloud: Cloud, instance: Mapping[str, Any], told: Clues, how: d
     request = cloud.api("sqladmin", "v1").databases().list(project=cloud.project, instance=instance["name"])
     there = _names(cloud, "listing databases", request.execute)
     if told.database in there:
-        how["database"] = f"as in {told.said_by['database']}"
+        how["database"] = told.by("database")
         return told.database
     own = [name for name in there if name not in _GOOGLES_DATABASES]
     return _likely("database", own, how)
@@ -70,7 +72,7 @@ def find_user(cloud: Cloud, instance: Mapping[str, Any], told: Clues, how: dict[
     request = cloud.api("sqladmin", "v1").users().list(project=cloud.project, instance=instance["name"])
     there = _names(cloud, "listing database users", request.execute)
     if told.user in there:
-        how["user"] = f"as in {told.said_by['user']}"
+        how["user"] = told.by("user")
         return told.user
     own = [name for name in there if not name.startswith(_GOOGLES_USERS) and "@" not in name]
     return _likely("user", own, how)
@@ -79,7 +81,7 @@ def find_user(cloud: Cloud, instance: Mapping[str, Any], told: Clues, how: dict[
 def _likely(what: str, there: list[str], how: dict[str, str]) -> str:
     """The only one; of several the one called mlflow, else the first, and that is told to be a guess."""
     if len(there) < 2:
-        how[what] = "the only one in it"
+        how[what] = "the only one that somebody made" if there else "Google's own, as nobody made another"
         return there[0] if there else "postgres"
     chosen = "mlflow" if "mlflow" in there else there[0]
     how[what] = f"a guess, for there are {', '.join(one for one in there if one != chosen)}, too"
@@ -87,7 +89,13 @@ def _likely(what: str, there: list[str], how: dict[str, str]) -> str:
 
 
 def _names(cloud: Cloud, about: str, request: Callable[[], Any]) -> list[str]:
-    answer: Any = cloud.found(about, request) or {}
+    try:
+        answer: Any = cloud.found(about, request) or {}
+    except errors.Refused as refused:
+        raise errors.Refused(
+            refused.message,
+            way_out="A stopped instance tells nothing: gcloud sql instances patch NAME --activation-policy=ALWAYS.",
+        ) from refused
     return [str(one["name"]) for one in flat.items(answer, "items")]
 
 
@@ -96,10 +104,24 @@ def find_ranges(cloud: Cloud, instance: Mapping[str, Any]) -> tuple[str, ...]:
     network = str(flat.at(instance, "settings.ipConfiguration.privateNetwork") or "")
     if not network:
         return ()
-    name = f"projects/{cloud.project_number}/{network.partition(f'projects/{cloud.project}/')[2]}"
+    _, owner, _, _, short = vpc_access.relative(network).split("/")
+    number = cloud.project_number if owner == cloud.project else _number(cloud, owner)
+    name = f"projects/{number}/global/networks/{short}"
     connections = cloud.api("servicenetworking", "v1").services().connections()
     request = connections.list(parent="services/servicenetworking.googleapis.com", network=name)
-    answer: Any = cloud.found("reading the network's peering", request.execute) or {}
+    try:
+        answer: Any = cloud.found("reading the network's peering", request.execute) or {}
+    except (errors.PermissionMissing, errors.Refused):
+        return ()  # of a host project, which may tell us nothing
     return tuple(
         name for one in flat.items(answer, "connections") for name in flat.words(one, "reservedPeeringRanges")
     )
+
+
+def _number(cloud: Cloud, project: str) -> str:
+    request = cloud.api("cloudresourcemanager", "v1").projects().get(projectId=project)
+    try:
+        found: dict[str, Any] = cloud.found(f"reading project {project}", request.execute) or {}
+    except errors.PermissionMissing:
+        return project
+    return str(found.get("projectNumber", project))

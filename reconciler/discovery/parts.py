@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reconciler.discovery.clues import Clues
-from reconciler.gcp import fields as flat
+from reconciler.gcp import containers
 
 Json = Mapping[str, Any]
 EVERYBODY = "allUsers"
@@ -38,6 +38,11 @@ class Parts:
     how: Mapping[str, str]
 
     @property
+    def ids(self) -> tuple[str, str]:
+        """The project as Google names it."""
+        return self.project, self.number
+
+    @property
     def name(self) -> str:
         """The service's."""
         return str(self.service["name"]).rpartition("/")[2]
@@ -54,9 +59,8 @@ class Parts:
 
     @property
     def container(self) -> Json:
-        """The one that takes the requests: the first that has a port, else the first."""
-        containers = flat.items(self.template, "containers")
-        return next((one for one in containers if one.get("ports")), containers[0] if containers else {})
+        """The one that takes the requests."""
+        return containers.serving(self.template)
 
     @property
     def open(self) -> bool:

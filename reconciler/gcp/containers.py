@@ -22,8 +22,10 @@ FILES = "volumes.secret."
 ATTEMPT = "mlflow-reconcile/attempt"
 SOCKET_FOLDER = "/cloudsql"
 PORTS = "containers.ports"
-SPOKEN = ("containers.args", "containers.command")
-"""Where people write a password into a command line."""
+LEFT_OUT = ("livenessProbe", "readinessProbe", "workingDir")
+"""What the image does without: set for another one, it would keep this one from serving."""
+SPOKEN = ("containers.args", "containers.command", *(f"containers.{name}" for name in LEFT_OUT))
+"""Where people write a password: into a command line, a header of a probe."""
 _SECRET_VERSION = re.compile(r"(projects/[^/]+/secrets/[^/]+)/versions/([^/]+)")
 
 
@@ -32,7 +34,7 @@ def flattened(template: Mapping[str, Any], project_ids: Collection[str]) -> dict
 
     *project_ids* are the project's id first and its number: Google names secrets by either.
     """
-    container = next(iter(flat.items(template, "containers")), dict[str, Any]())
+    container = serving(template)
     probe: dict[str, Any] = container.get("startupProbe") or {}
     resources: dict[str, Any] = container.get("resources") or {}
     return {
@@ -50,6 +52,7 @@ def flattened(template: Mapping[str, Any], project_ids: Collection[str]) -> dict
             f"{port.get('name') or 'http1'}:{port.get('containerPort')}"
             for port in flat.items(container, "ports")
         ],
+        **{f"containers.{name}": container.get(name) for name in LEFT_OUT},
         "containers.startupProbe.tcpSocket.port": flat.at(probe, "tcpSocket.port"),
         "containers.startupProbe.periodSeconds": probe.get("periodSeconds"),
         "containers.startupProbe.timeoutSeconds": probe.get("timeoutSeconds"),
@@ -60,10 +63,19 @@ def flattened(template: Mapping[str, Any], project_ids: Collection[str]) -> dict
     }
 
 
+def serving(template: Mapping[str, Any]) -> dict[str, Any]:
+    """The container that takes the requests: the one with a port, else the first; {} where there is none.
+
+    Cloud Run allows one container with a port; those beside it are somebody else's, and stay.
+    """
+    there = flat.items(template, "containers")
+    return next((one for one in there if one.get("ports")), there[0] if there else {})
+
+
 def write(template: dict[str, Any], body: Mapping[str, Any], fields: Collection[str]) -> None:
     """Set *fields* of *body* in *template*, in place; everything else in it stays as it is."""
-    containers: list[dict[str, Any]] = template.setdefault("containers", [{}])
-    container = containers[0]
+    template.setdefault("containers", [{}])
+    container = serving(template)
     vpc_access.write(template, body, fields)
     for field in fields:
         value: Any = body.get(field)
@@ -101,10 +113,17 @@ def _port(written: str) -> dict[str, Any]:
 
 
 def _set(target: dict[str, Any], path: str, value: Any) -> None:
+    if value is None:
+        target.pop(path, None)
+        return
     *steps, last = path.split(".")
+    inner = target
     for step in steps:
-        target = target.setdefault(step, {})
-    target[last] = value
+        inner = inner.setdefault(step, {})
+    inner[last] = value
+    if "tcpSocket" in steps:  # a probe asks in one way, and Cloud Run refuses to be told two
+        for other in ("httpGet", "grpc"):
+            target[steps[0]].pop(other, None)
 
 
 def _env_value(entry: Mapping[str, Any], project_ids: Collection[str]) -> str:

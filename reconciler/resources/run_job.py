@@ -198,6 +198,7 @@ def _body(deployment: Deployment, names: Names, mode: str, environment: Body) ->
         "containers.image": artifactregistry_image.reference(deployment, names),
         "containers.args": [mode],
         "containers.command": [],
+        "containers.workingDir": None,
         "containers.resources.limits.cpu": "1",
         "containers.resources.limits.memory": MEMORY[mode],
         containers.SOCKETS: [names.connection_name],

@@ -36,7 +36,7 @@ GIVEN = "users.password"
 
 
 class Migration:
-    """`run.migration`: fields `image` and `instance` (that the schema was last made for), and `state`.
+    """`run.migration`: fields `image`, `instance` and `database` (that the schema was last made for), and `state`.
 
     Where the server keeps users itself, `users.…` say in which database, and who was made administrator there.
     """
@@ -54,6 +54,7 @@ class Migration:
             {
                 "image": artifactregistry_image.reference(deployment, names),
                 "instance": sqladmin_instance.born(names),
+                "database": names.database,
                 "state": "SUCCEEDED",
                 **users,
             },
@@ -100,8 +101,7 @@ class Migration:
 
     def create(self, cloud: Cloud, desired: Desired) -> None:
         """Run the job and wait for it. An instance that was not made just now may hold data: it is backed up first."""
-        made = datetime.fromisoformat(str((desired.body or {})["instance"]))
-        if datetime.now(UTC) - made > FRESH:
+        if _was_there(desired):
             _back_up(cloud, desired.ref)
         self._run(cloud, desired)
 
@@ -126,7 +126,8 @@ class Migration:
             self._await_end(cloud, desired.ref)
             if set(fields) <= {"state"}:
                 return
-        if "image" in fields and "instance" not in fields:  # a new instance has nothing to lose
+        elsewhere = not {"instance", "database"}.isdisjoint(fields)
+        if _was_there(desired) if elsewhere else "image" in fields:
             _back_up(cloud, desired.ref)
         self._run(cloud, desired)
 
@@ -148,6 +149,7 @@ class Migration:
 
 TOLD = {
     "instance": run_job.BORN,
+    "database": "MLFLOW_DB_NAME",
     "users.database": "MLFLOW_AUTH_DB_NAME",
     ADMINISTRATOR: "MLFLOW_AUTH_ADMIN_USERNAME",
     GIVEN: "MLFLOW_AUTH_ADMIN_PASSWORD",
@@ -177,6 +179,12 @@ def _state(execution: Mapping[str, Any]) -> str:
     if execution.get("succeededCount"):
         return "SUCCEEDED"
     return "FAILED" if execution.get("completionTime") else "RUNNING"
+
+
+def _was_there(desired: Desired) -> bool:
+    """Whether the instance is older than any first apply: only one that was made just now has nothing to lose."""
+    made = datetime.fromisoformat(str((desired.body or {})["instance"]))
+    return datetime.now(UTC) - made > FRESH
 
 
 def _back_up(cloud: Cloud, ref: Ref) -> None:

@@ -26,6 +26,7 @@ from reconciler.spec.deployment import Deployment
 
 TIMEOUT = 60
 TEMPLATE = "template."
+OPEN = "invokerIamDisabled"  # lets everybody in, past all of IAM
 NEW_REVISION = "a new revision starts; requests move to it when it is ready"
 WIDER = "changes who can reach the server"
 START_SECONDS = 240
@@ -46,6 +47,7 @@ class Service:
         body: Body = {
             "ingress": f"INGRESS_TRAFFIC_{_INGRESS[deployment.networking.ingress]}",
             "iapEnabled": deployment.auth.mode == "iap",
+            OPEN: False,
             "traffic": ["latest 100%"],
             "ready": True,
             **{f"{TEMPLATE}{key}": value for key, value in template.items()},
@@ -59,6 +61,7 @@ class Service:
             private=tuple(f"{TEMPLATE}{one}" for one in containers.SPOKEN),
             effects={
                 "ingress": WIDER,
+                OPEN: WIDER,
                 "iapEnabled": logins.IAP_ON if deployment.auth.mode == "iap" else logins.IAP_OFF,
                 **{f"{TEMPLATE}{key}": NEW_REVISION for key in template},
                 **{f"{TEMPLATE}{containers.ENV}{name}": text for name, text in told.items()},
@@ -66,6 +69,7 @@ class Service:
             leaving=frozenset({f"{TEMPLATE}{containers.ENV}MLFLOW_ARTIFACTS_DESTINATION"}),
             mark=mark_of(deployment),
             anchors=_ANCHORS,
+            grave={OPEN: frozenset({"true"})} if deployment.auth.asks_iam else {},
             origins=_origins(deployment),
         )
 
@@ -87,6 +91,7 @@ class Service:
         body: dict[str, Json] = {
             "ingress": service.get("ingress"),
             "iapEnabled": bool(service.get("iapEnabled")),
+            OPEN: bool(service.get(OPEN)),
             "traffic": [_traffic(target) for target in flat.items(service, "traffic")],
             "ready": containers.ready(service),
             **{f"{TEMPLATE}{key}": value for key, value in fields.items()},
@@ -97,6 +102,8 @@ class Service:
 
     def create(self, cloud: Cloud, desired: Desired) -> None:
         """Create it and wait until it serves; one that is there already is brought up to date."""
+        from google.cloud.run_v2 import Service as Message
+
         body = desired.body or {}
         service: dict[str, Any] = {}
         _write(service, body, body)
@@ -105,7 +112,7 @@ class Service:
         request = {
             "parent": parent,
             "service_id": desired.ref.short,
-            "service": from_json(_message(), service),
+            "service": from_json(Message, service),
         }
         try:
             operation = cloud.call(
@@ -151,12 +158,13 @@ class Service:
         )
 
 
-_EMPTY = "the server would come up without its experiments and runs: move the data, then delete the service yourself"
-_OWNED = "the tables belong to the user that made them"
+_ELSEWHERE = (
+    "this server's runs are there: to begin elsewhere, delete the service yourself, which holds no data"
+)
 _ANCHORS = {
-    f"{TEMPLATE}{containers.SOCKETS}": _EMPTY,
-    f"{TEMPLATE}{containers.ENV}MLFLOW_DB_NAME": _EMPTY,
-    f"{TEMPLATE}{containers.ENV}MLFLOW_DB_USER": _OWNED,
+    f"{TEMPLATE}{containers.SOCKETS}": _ELSEWHERE,
+    f"{TEMPLATE}{containers.ENV}MLFLOW_DB_NAME": _ELSEWHERE,
+    f"{TEMPLATE}{containers.ENV}MLFLOW_DB_USER": "the tables belong to the user that made them",
 }
 _INGRESS = {"all": "ALL", "internal": "INTERNAL_ONLY", "internal-and-load-balancer": "INTERNAL_LOAD_BALANCER"}
 
@@ -189,6 +197,7 @@ def _template(deployment: Deployment, names: Names) -> Body:
         "containers.image": artifactregistry_image.reference(deployment, names),
         "containers.args": ["serve"],
         "containers.command": [],
+        **{f"containers.{name}": None for name in containers.LEFT_OUT},
         "containers.resources.limits.cpu": flat.quantity(deployment.cpu),
         "containers.resources.limits.memory": flat.quantity(deployment.memory),
         "containers.resources.cpuIdle": not scaling.cpu_always_on,
@@ -239,7 +248,7 @@ def _origins(deployment: Deployment) -> dict[str, Any]:
         "": at("name"),
         "ingress": at("networking.ingress"),
         **vpcaccess_connector.way_in_origins(deployment, TEMPLATE),
-        "iapEnabled": at("auth.mode"),
+        **dict.fromkeys(("iapEnabled", OPEN), at("auth.mode")),
         **{f"{TEMPLATE}{field}": at(key) for field, key in spelled.items()},
         **label_origins(deployment),
     }
@@ -247,12 +256,6 @@ def _origins(deployment: Deployment) -> dict[str, Any]:
 
 def _get(cloud: Cloud, ref: Ref) -> Any:
     return cloud.run_services.get_service(name=ref.name, retry=None, timeout=TIMEOUT)
-
-
-def _message() -> Any:
-    from google.cloud.run_v2 import Service as Message
-
-    return Message
 
 
 def _traffic(target: dict[str, Any]) -> str:
@@ -264,7 +267,7 @@ def _write(service: dict[str, Any], body: Body, fields: Collection[str]) -> None
     template: dict[str, Any] = service.setdefault("template", {})
     inner = {field.removeprefix(TEMPLATE): body.get(field) for field in fields if field.startswith(TEMPLATE)}
     containers.write(template, inner, inner)
-    for name in ("ingress", "iapEnabled"):
+    for name in ("ingress", "iapEnabled", OPEN):
         if name in fields:
             service[name] = body[name]
     if "traffic" in fields:

@@ -1,8 +1,8 @@
 """The database user that the server logs in as.
 
-Google never tells a password, so which version of the secret was set last is noted on the secret, as an annotation:
-what Google's documents name annotations for. Another note, made before and taken away after, says which operation was
-the newest then: whoever comes after a run that was killed sees by it whether that run got through.
+Google never tells a password, so which version of the secret was set last, and for which user, is noted on the secret,
+as an annotation: what Google's documents name annotations for. Another note, made before and taken away after, says
+which operation was the newest then: whoever comes after a run that was killed sees by it whether that run got through.
 """
 
 from __future__ import annotations
@@ -74,8 +74,8 @@ class User:
         annotations: dict[str, str] = (secretmanager_secret.read(cloud, secret) or {}).get(
             "annotations"
         ) or {}
-        number = annotations.get(ANNOTATION)
-        return Observed(ref, {"password": f"{secret}/versions/{number}" if number else None})
+        number, _, whose = annotations.get(ANNOTATION, "").partition(" ")
+        return Observed(ref, {"password": f"{secret}/versions/{number}" if whose == _whose(ref) else None})
 
     def create(self, cloud: Cloud, desired: Desired) -> None:
         """Create the user with the secret's value; one that is there already is given it."""
@@ -115,6 +115,11 @@ def _instance(ref: Ref) -> str:
     return ref.name.split("/")[3]
 
 
+def _whose(ref: Ref) -> str:
+    """Which user of which instance a note is about: a spec may come to name another one."""
+    return f"{_instance(ref)}/{ref.short}"
+
+
 def _secret(project: str, ref: Ref) -> str:
     return f"projects/{project}/secrets/{ref.name.split('/')[5]}"
 
@@ -135,20 +140,21 @@ def _give(cloud: Cloud, desired: Desired, about: str, request: Any) -> None:
     def attempt() -> None:
         sql_work.settle(cloud, instance)
         live = _live(cloud, secret)
-        if not _given(cloud, instance, live.annotations.get(BEGUN, ""), number):
+        told = f"{number} {_whose(desired.ref)}"
+        if not _given(cloud, instance, live.annotations.get(BEGUN, ""), told):
             last = sql_work.newest(cloud, instance)
-            live = _noted(cloud, live, {**live.annotations, BEGUN: f"{number} {last}"})
+            live = _noted(cloud, live, {**live.annotations, BEGUN: f"{told} {last}"})
             operations.sql_done(cloud, about, cloud.call(about, request.execute, retries.NEVER))
         notes = {key: value for key, value in live.annotations.items() if key != BEGUN}
-        _noted(cloud, live, {**notes, ANNOTATION: number})
+        _noted(cloud, live, {**notes, ANNOTATION: told})
 
     retries.persist(retries.SQL, attempt, cloud.pause)
 
 
-def _given(cloud: Cloud, instance: str, begun: str, number: str) -> bool:
-    """Whether what was noted as *begun* got through, and gave this version."""
-    noted, _, last = begun.partition(" ")
-    return noted == number and sql_work.done_since(cloud, instance, last, *GIVES)
+def _given(cloud: Cloud, instance: str, begun: str, told: str) -> bool:
+    """Whether what was noted as *begun* got through, and gave this user this version."""
+    noted, _, last = begun.rpartition(" ")
+    return noted == told and sql_work.done_since(cloud, instance, last, *GIVES)
 
 
 def _live(cloud: Cloud, secret: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
@@ -11,6 +12,8 @@ from reconciler.spec.scalars import resolve
 from reconciler.spec.schema import Schema, load_schema
 
 WIDTH = 97
+_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./-]*( [A-Za-z0-9_./-]+)*")
+"""What means itself in YAML, whatever stands around it."""
 
 HEADER = """\
 An MLflow tracking server on Google Cloud.
@@ -60,6 +63,7 @@ def _defaulted(key: str, inner: Schema, depth: int) -> Iterator[str]:
 
 def written(value: Any) -> str:
     """*value* in YAML: plain words plain, everything else as JSON, which YAML reads."""
-    if isinstance(value, str) and value[:1].isalpha() and resolve(value) == value and ": " not in value:
+    if isinstance(value, str) and _PLAIN.fullmatch(value) and resolve(value) == value:
         return value
-    return json.dumps(value, ensure_ascii=False)
+    text = json.dumps(value, ensure_ascii=False)
+    return text if text.isprintable() else json.dumps(value).replace("\x7f", "\\u007f")

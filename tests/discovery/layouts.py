@@ -89,7 +89,7 @@ LAYOUTS: Mapping[str, Layout] = {
             "artifacts.existing": True,
             "artifacts.folder": "mlflow",
         },
-        told=("other things lie in it, too", '"mlflow.acme.example"] the names that clients may know it by'),
+        told=("not MLflow's alone", '"mlflow.acme.example"] the names that clients may know it by'),
     ),
     "two scripts, everybody may call it": Layout(
         region="europe-west9",
