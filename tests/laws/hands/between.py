@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -18,6 +19,8 @@ from tests.scenarios.command import Bench, Ended
 AT_MOST = 5
 """Edits of one round."""
 BLOCKED = 5
+SHOWN_IN = 5.0
+"""Seconds in which an edit that is not waited for shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,10 @@ def make(edit: Edit, by: Hand) -> Made:
     """Make *edit*. Raises `Impossible` where it is refused, or changes nothing."""
     before = edit.read(by)
     edit.write(by)
-    after = edit.read(by)
+    after, until = edit.read(by), time.monotonic() + (0 if by.patient else SHOWN_IN)
+    while before == after and time.monotonic() < until:  # an operation that nobody waited for has begun
+        time.sleep(0.1)
+        after = edit.read(by)
     if before == after:
         raise Already(f"{edit}: it was {before!r} already")
     return Made(edit, by, before, after)
