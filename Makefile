@@ -68,6 +68,7 @@ conformance: $(VENV)/.ready-dev ## Replay what the real APIs answered (RECORDING
 laws: $(VENV)/.ready-dev ## Search for counter-examples to what is promised: every request, any two specs, every guard.
 	@$(BIN)/python -m tests.laws $(ARGS)
 	@$(BIN)/python -m tests.laws.pairs
+	@$(BIN)/python -m tests.laws.hands --each
 	@$(BIN)/python -m tests.mutations
 
 fuzz: $(VENV)/.ready-dev ## Feed what reads specs, plans and requests with mutated input, for a minute each.

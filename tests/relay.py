@@ -23,13 +23,14 @@ READ_BY_POST = ("getIamPolicy", "testIamPermissions", "getEffectiveOrgPolicy")
 
 @dataclass(frozen=True, slots=True)
 class Passed:
-    """One request that went through: *began* and *ended* in seconds of one clock."""
+    """One request that went through, with the body that was *sent*; *began* and *ended* in seconds of one clock."""
 
     method: str
     path: str
     status: int
     began: float
     ended: float
+    sent: bytes = field(default=b"", repr=False)
 
     @property
     def about_the_lease(self) -> bool:
@@ -124,7 +125,7 @@ def relay(
             if delay:
                 time.sleep(delay)
             status = reply.status if reply else 0
-            log.append(Passed(self.command, self.path, status, began, time.monotonic()))
+            log.append(Passed(self.command, self.path, status, began, time.monotonic(), body))
             if reply is None:
                 self._break_off()
                 return

@@ -60,7 +60,7 @@ class ServiceAccount:
         )
 
     def create(self, cloud: Cloud, desired: Desired) -> None:
-        """Create it; an account that is already there (a retry whose answer was lost) is as good."""
+        """Create it; one that is already there (an answer was lost, or somebody was faster) is brought up to date."""
         body = desired.body or {}
         account = {
             "accountId": desired.ref.short.split("@")[0],
@@ -72,6 +72,10 @@ class ServiceAccount:
             cloud.call(f"creating {desired.ref.short}", request.execute)
         except errors.AlreadyThere:
             cloud.note("it exists already")
+            observed = self.observe(cloud, desired.ref)
+            different = [f for f, value in body.items() if observed and observed.body.get(f) != value]
+            if observed and different:
+                self.update(cloud, desired, observed, different)
         self._await_visible(cloud, desired.ref)
 
     def update(self, cloud: Cloud, desired: Desired, observed: Observed, fields: Collection[str]) -> None:

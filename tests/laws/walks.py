@@ -16,10 +16,10 @@ from tests.laws.forks import Forks
 from tests.sandbox.calls import new_project
 from tests.scenarios.command import ROOT, Bench, Ended, free_port, plain_env
 
-PROJECT, NAME = "acme-ml", "mlflow-prod"
+PROJECT, NAME, REGION = "acme-ml", "mlflow-prod", "europe-west9"
 TRAINER = "trainer"
 """The service account that specs/private.yaml lets in; it is somebody else's, and there."""
-_HEAD = f"version: 1\nextends: prod.yaml\nname: {NAME}\nproject: {PROJECT}\nregion: europe-west9\n"
+_HEAD = f"version: 1\nextends: prod.yaml\nname: {NAME}\nproject: {PROJECT}\nregion: {REGION}\n"
 SPECS = {
     "open": "networking: {database_ip: public}\ndatabase: {deletion_protection: false}\n",
     "closed": "database: {deletion_protection: false}\n",
