@@ -63,6 +63,8 @@ class Database:
         )
         try:
             operations.sql_done(cloud, about, cloud.call(about, request.execute, retries.SQL))
+        except errors.Interrupted:
+            raise
         except errors.ReconcileError:
             cloud.forget()
             if self.observe(cloud, desired.ref) is None:
