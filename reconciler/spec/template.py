@@ -65,5 +65,10 @@ def written(value: Any) -> str:
     """*value* in YAML: plain words plain, everything else as JSON, which YAML reads."""
     if isinstance(value, str) and _PLAIN.fullmatch(value) and resolve(value) == value:
         return value
-    text = json.dumps(value, ensure_ascii=False)
-    return text if text.isprintable() else json.dumps(value).replace("\x7f", "\\u007f")
+    return "".join(map(_shown, json.dumps(value, ensure_ascii=False)))
+
+
+def _shown(letter: str) -> str:
+    """*letter* itself where everybody sees it, else as YAML writes it."""
+    code = ord(letter)
+    return letter if letter.isprintable() else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

@@ -67,6 +67,19 @@ LAYOUTS: Mapping[str, Layout] = {
                 {"name": "ARTIFACT_ROOT", "value": "gs://{P}-data/mlflow"},
                 {"name": "MLFLOW_TRACKING_USERNAME", "value": "team"},
                 {"name": "MLFLOW_TRACKING_PASSWORD", "value": "s3cret-of-the-team"},
+                *(
+                    {"name": name, "value": value}
+                    for name, value in {
+                        "MLFLOW_PASS": "s3cret",
+                        "MLFLOW_DB_DSN": "host=h password=s3cret",
+                        "MLFLOW_ENCRYPTION_KEY": "s3cret",
+                        "MLFLOW_HTTP_AUTH": "Basic s3cret",
+                        "OIDC_DISCOVERY_URL": "https://u:s3cret@idp.example/",
+                        "FRONT_PASSWORD": "s3cret",
+                        "MLFLOW_DB_HOST": "h:s3cret@10.0.0.9",
+                        "MLFLOW_LOGGING_LEVEL": "DEBUG",
+                    }.items()
+                ),
                 {"name": "MLFLOW_SERVER_ALLOWED_HOSTS", "value": "mlflow.acme.example,localhost,*.run.app"},
             ],
             "resources": {"limits": {"memory": "2Gi", "cpu": "1"}},
@@ -82,6 +95,7 @@ LAYOUTS: Mapping[str, Layout] = {
         said={
             "auth.mode": "basic",
             "auth.username": "team",
+            "server.env.MLFLOW_LOGGING_LEVEL": "DEBUG",
             "memory": "2Gi",
             "database.instance": "potato",
             "database.name": "tracking",

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.gcp.containers import ENV, FILES, PORTS, SOCKETS, flattened, write
+from reconciler.gcp.containers import ENV, FILES, LEFT_OUT, PORTS, SOCKETS, flattened, write
 
 IDS = ("acme-ml", "123456789012")
 NAMES = st.text("ABCDEF_", min_size=1, max_size=6)
@@ -192,3 +192,31 @@ def test_a_secrets_volume_without_items_shows_the_newest_version() -> None:
     template = _template(volumes=[{"name": "v", "secret": {"secret": "projects/123456789012/secrets/s"}}])
     template["containers"][0]["volumeMounts"] = [{"name": "v", "mountPath": "/secrets/a"}]
     assert flattened(template, IDS)[f"{FILES}/secrets/a/s"] == "projects/acme-ml/secrets/s/versions/latest"
+
+
+def test_a_probe_asks_in_one_way() -> None:
+    """Cloud Run refuses two: what somebody else's asked by goes when ours is set."""
+    template = {"containers": [{"startupProbe": {"httpGet": {"path": "/health"}, "periodSeconds": 9}}]}
+    write(
+        template, {"containers.startupProbe.tcpSocket.port": 80}, ["containers.startupProbe.tcpSocket.port"]
+    )
+    assert template["containers"][0]["startupProbe"] == {"tcpSocket": {"port": 80}, "periodSeconds": 9}
+
+
+@pytest.mark.parametrize("name", LEFT_OUT)
+def test_what_the_image_does_without_is_seen_and_taken_away(name: str) -> None:
+    """Meant for another image, it would end this one, or keep it from starting."""
+    template = _template() | {"containers": [{"image": "i", name: "theirs"}]}
+    field = f"containers.{name}"
+    assert flattened(template, IDS)[field] == "theirs"
+    write(template, {field: None}, [field])
+    assert template["containers"] == [{"image": "i"}]
+
+
+def test_the_container_that_takes_the_requests_is_ours() -> None:
+    """One that stands before it has no port, and stays."""
+    beside: dict[str, Any] = {"image": "proxy"}
+    template = {"containers": [beside, {"image": "old", "ports": [{"containerPort": 80}]}]}
+    assert flattened(template, IDS)["containers.image"] == "old"
+    write(template, {"containers.image": "new"}, ["containers.image"])
+    assert [one["image"] for one in template["containers"]] == ["proxy", "new"]

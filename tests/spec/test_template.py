@@ -5,10 +5,15 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
 from reconciler.spec.deployment import Deployment
 from reconciler.spec.load import load
 from reconciler.spec.schema import load_schema, sections
 from reconciler.spec.template import starter
+from reconciler.spec.template import written as as_yaml
 
 
 def written(tmp_path: Path, text: str) -> Deployment:
@@ -72,3 +77,12 @@ def test_the_starter_names_the_schema_when_asked() -> None:
     )
     assert named.splitlines()[0] == first
     assert "yaml-language-server" not in starter("mlflow-prod", "acme-ml", "europe-west9")
+
+
+@given(
+    st.text()
+    | st.sampled_from(["tok #1", "end ", "x:", "x\ncpu:\n  '8'", "a: b", "\x7f", "yes", "- a", "Ä \u2028"])
+)
+def test_whatever_is_written_reads_as_itself(value: str) -> None:
+    """Nothing in a value can become a comment, a key or another value."""
+    assert yaml.safe_load(f"key: {as_yaml(value)} # a remark\n") == {"key": value}

@@ -176,6 +176,13 @@ EDITS: Final[tuple[Edit, ...]] = (
     _service.ours(
         "more instances", put("template.scaling.maxInstanceCount", 9), "template.scaling.maxInstanceCount"
     ),
+    _service.ours(
+        "a probe",
+        put("template.containers.0.livenessProbe", {"tcpSocket": {"port": 8080}, "periodSeconds": 77}),
+        "template.containers.0.livenessProbe",
+        "template.containers.livenessProbe",
+    ),
+    _service.ours("open past all of IAM", put("invokerIamDisabled", True), "invokerIamDisabled"),
     _service.ours("closed", put("ingress", "INGRESS_TRAFFIC_INTERNAL_ONLY"), "ingress"),
     _service.ours("traffic pinned", _traffic, "traffic"),
     _service.ours("a label of ours", put("labels.team", "{T}"), "labels.team"),
@@ -190,11 +197,6 @@ EDITS: Final[tuple[Edit, ...]] = (
         "a label of the revision", put("template.labels.theirs", "{T}"), "template.labels.theirs"
     ),
     _service.theirs("a description", put("description", "{T}"), "description"),
-    _service.theirs(
-        "a probe",
-        put("template.containers.0.livenessProbe", {"tcpSocket": {"port": 8080}, "periodSeconds": 77}),
-        "template.containers.0.livenessProbe.periodSeconds",
-    ),
     _service.marked(drop(MARK), MARK, MARK),
     _service.gone("run.service_iam/{N} *", may=("iap.*",), scenes=(OPEN,)),
     _service.gone(
