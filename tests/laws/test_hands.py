@@ -37,7 +37,7 @@ def _own() -> Generator[Ground]:
 def test_all_at_once_between_two_runs(own: Ground) -> None:
     """What is ours of it is named once and mended; what is theirs is not mentioned and stays."""
     edits = _one_of_each(Sort.OURS, Sort.THEIRS)
-    with bench(own.state(OPEN)) as made:
+    with bench(own, own.state(OPEN)) as made:
         done, wrong = between.round_of(made, str(own.spec(OPEN)), edits, 1)
     assert wrong == []
     assert [one.edit for one in done] == edits

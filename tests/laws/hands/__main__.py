@@ -70,7 +70,7 @@ def _between(
     spec, done, bad = str(ground.spec(scene)), 0, 0
     waiting = iter(rounds)
     while time.monotonic() < deadline:
-        with bench(ground.state(scene)) as own:
+        with bench(ground, ground.state(scene)) as own:
             for _ in range(FRESH):
                 edits = next(waiting, None)
                 if edits is None or time.monotonic() >= deadline:

@@ -124,7 +124,7 @@ class _Meddler:
 def undisturbed(ground: Ground, walk: Walk) -> Undisturbed:
     """Go the walk alone."""
     scene = walk.name.split()[1]
-    with bench(ground.state(walk.before)) as own:
+    with bench(ground, ground.state(walk.before)) as own:
         ended, passed, meddler = _run(own, ground, walk, ())
         assert ended.code == 0, ended.said
         assert not list(forced(passed)), list(forced(passed))
@@ -150,7 +150,7 @@ def points(
 def attempt(ground: Ground, of: Undisturbed, chosen: tuple[Point, ...], seed: int) -> Tried:
     """Go the walk with these edits in it, then again until it is well, and judge the end."""
     walk = of.walk
-    with bench(ground.state(walk.before)) as own:
+    with bench(ground, ground.state(walk.before)) as own:
         ended, passed, meddler = _run(own, ground, walk, chosen, seed)
         spec = str(ground.spec(walk.spec))
         wrong = [*forced(passed), *_unclear(ended)]

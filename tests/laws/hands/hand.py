@@ -43,7 +43,7 @@ class Hand:
 
     def filled(self, text: str) -> str:
         """*text* with names in it: {P}roject, {#} its number, {N}ame, {R}egion, {B}ucket, {T}oken and so on."""
-        names = Names(PROJECT, self.cloud.number, REGION, NAME, BUCKET)
+        names = Names(PROJECT, self.cloud.number, REGION, NAME, BUCKET, NAME, "mlflow", "mlflow")
         words = {
             "P": PROJECT,
             "#": self.cloud.number,

@@ -79,7 +79,7 @@ def scenes() -> Generator[Ground]:
         for name, text in _SPECS.items():
             own.spec(name).write_text(text)
         prepared = own.state("")
-        with bench(prepared) as made:
+        with bench(own, prepared) as made:
             _prepare(hand(made))
             run("sandbox", "stop", env=made.env)
             own.made[""] = _kept(made.home, own.folder / "state-scenes")
