@@ -41,6 +41,8 @@ def describe(parts: Parts) -> Said:
     """The spec. Raises `Protected` where no spec can describe what was found."""
     said = Said()
     _refuse_what_cannot_be_said(parts)
+    if owners := _other_owners(parts):
+        said.note("version", f"Labels say that {owners} manages it: take it out of those hands first.")
     said.say("version", 1)
     said.say("name", parts.name, "the service's name, and with it its URL")
     said.say("project", parts.project)
@@ -52,6 +54,16 @@ def describe(parts: Parts) -> Said:
     describe_storage(said, parts)
     _server(said, parts)
     return said
+
+
+def _other_owners(parts: Parts) -> str:
+    """Which tools have put their label on service, instance or bucket."""
+    places = ((parts.service, "labels"), (parts.settings, "userLabels"), (parts.bucket, "labels"))
+    everywhere = [flat.section(body, name) for body, name in places]
+    found = {str(labels["managed-by"]) for labels in everywhere if labels.get("managed-by")}
+    if any(labels.get("goog-terraform-provisioned") for labels in everywhere):
+        found.add("terraform")
+    return " and ".join(sorted(found))
 
 
 def _refuse_what_cannot_be_said(parts: Parts) -> None:

@@ -302,7 +302,12 @@ LAYOUTS: Mapping[str, Layout] = {
         },
         databases=("runs",),
         users=("app",),
-        bucket={"name": "{P}-models", "location": "EUROPE-WEST1", "versioning": {"enabled": True}},
+        bucket={
+            "name": "{P}-models",
+            "location": "EUROPE-WEST1",
+            "versioning": {"enabled": True},
+            "labels": {"goog-terraform-provisioned": "true"},
+        },
         invokers=("group:ml@acme.example",),
         network="vpc",
         said={
@@ -320,7 +325,12 @@ LAYOUTS: Mapping[str, Layout] = {
             "database.user": "app",
             "server.env.MLFLOW_LOGGING_LEVEL": "DEBUG",
         },
-        told=("as connector mlflow-conn does", "as in DB_NAME", "as in DB_USER"),
+        told=(
+            "Labels say that terraform manages it",
+            "as connector mlflow-conn does",
+            "as in DB_NAME",
+            "as in DB_USER",
+        ),
     ),
 }
 
