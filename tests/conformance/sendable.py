@@ -98,6 +98,7 @@ class _Module:
         self.tree = tree
         self.functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
         self.found: set[Call] = set()
+        self.within: set[str] = set()
 
     def calls(self) -> set[Call]:
         self.body(self.tree, {})
@@ -155,8 +156,13 @@ class _Module:
     def call(self, node: ast.Call, names: Mapping[str, Any]) -> Any:
         function = node.func
         if isinstance(function, ast.Name) and function.id in self.functions:
+            if function.id in self.within:
+                return None  # it calls itself: what that returns is what the others return
+            self.within.add(function.id)
             returns = [one for one in ast.walk(self.functions[function.id]) if isinstance(one, ast.Return)]
-            return next((self.value(one.value, {}) for one in returns if one.value is not None), None)
+            told = next((self.value(one.value, {}) for one in returns if one.value is not None), None)
+            self.within.discard(function.id)
+            return told
         if not isinstance(function, ast.Attribute):
             return None
         if function.attr == "api":

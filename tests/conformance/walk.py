@@ -46,6 +46,9 @@ ELSEWHERE: Final[Mapping[str, str]] = {
     "servicenetworking.v1 services.connections.patch": "only where the network is connected already",
     "serviceusage.v1beta1 services.generateServiceIdentity": "only for keys of Cloud SQL, and for Google's login page",
     "sqladmin.v1 backupRuns.insert": "only before a newer MLflow migrates a database that holds data",
+    "run.v1 projects.locations.services.list": "only where adopt looks for what somebody made by hand",
+    "sqladmin.v1 instances.list": "only where adopt looks for what somebody made by hand",
+    "sqladmin.v1 users.list": "only where adopt looks for what somebody made by hand",
     "sqladmin.v1 users.update": "only where the user was there before, with another password",
 }
 """What the walk does not come by, each with its reason; other tests call these."""

@@ -23,7 +23,7 @@ CASES = {
         "iam",
         (
             f"{ENV}.FRONT_AUTH: basic -> none",
-            f"{ENV}.FRONT_PASSWORD: {HIDDEN} -> None",
+            f"{ENV}.FRONT_PASSWORD: projects/every-key/secrets/mlflow-keys-login-password/versions/1 -> None",
             f"{ENV}.FRONT_USERNAME: {HIDDEN} -> None",
             f"{INVOKER} allUsers: granted -> None",
             f"{INVOKER} {ADA}: None -> granted",

@@ -17,7 +17,7 @@ from tests.sandbox.calls import Cloud, new_project
 from tests.scenarios.command import Bench, sandbox
 
 PROJECT, NAME = "life-project", "mlflow-life"
-SECONDS = 0.3
+SECONDS = 0.6
 """How long each operation takes: longer than a run needs to see it, and to give up where it does not wait."""
 BORN = f"""version: 1
 name: {NAME}

@@ -58,7 +58,7 @@ GUARDS: Final = (
     ),
     Guard(
         3, "a password that got through is not set again",
-        "reconciler/resources/sqladmin_user.py", "    return noted == number and ", "    return False and ",
+        "reconciler/resources/sqladmin_user.py", "    return noted == told and ", "    return False and ",
         f"{ATTACH}[sqladmin.user-create]",
     ),
     Guard(
@@ -228,7 +228,8 @@ GUARDS: Final = (
     ),
     Guard(
         9, "the lease is taken on the version that the plan's reads saw",
-        LEASE, "str(self.seen[\"etag\"])", "\"\"",
+        LEASE, "                self._know(self.seen)\n",
+        "                self._etag, self._others = \"\", _others_of(self.seen)\n",
         "tests/test_lease.py::test_who_planned_before_another_run_does_not_get_it",
     ),
     Guard(

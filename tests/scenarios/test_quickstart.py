@@ -29,7 +29,7 @@ def test_a_second_apply_writes_nothing_and_says_so(settled: Bench) -> None:
 
 def test_a_settled_plan_is_two_rounds_of_at_most_thirty_reads(settled: Bench) -> None:
     """Everything that can be read side by side is, and nothing is read twice."""
-    with relay(settled.endpoint, delay=0.4) as through:
+    with relay(settled.endpoint, delay=1.0) as through:
         planned = settled.run("plan", QUICKSTART, env={"MLFLOW_RECONCILE_ENDPOINT": through.url})
         assert planned.code == 0, planned.said
         assert through.rounds <= 2
