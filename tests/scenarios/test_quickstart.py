@@ -89,6 +89,8 @@ def test_runs_survive_a_stop_of_the_sandbox(settled: Bench) -> None:
     assert made.status_code == 200, made.text
     assert settled.run("sandbox", "stop").code == 0
     assert "No changes." in settled.run("apply", "--sandbox", "--yes", QUICKSTART).out
+    # Its port may be somebody else's by now, where several sandboxes come and go.
+    url = _address(settled)["MLFLOW_TRACKING_URI"] + "/api/2.0/mlflow/experiments"
     found = httpx.get(
         f"{url}/get-by-name", params={"experiment_name": "before the stop"}, auth=login, timeout=120
     )
