@@ -13,7 +13,7 @@ QUICKSTART = "specs/quickstart.yaml"
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes longest comes first, so that nobody waits for it at the end where several work side by side."""
-    long = {"scenarios", "permissions"}
+    long = {"scenarios", "permissions", "keys", "laws", "conformance", "image", "server"}
     items.sort(key=lambda item: long.isdisjoint(item.path.parts))
 
 
