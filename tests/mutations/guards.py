@@ -52,11 +52,6 @@ GUARDS: Final = (
         f"{ATTACH}[artifactregistry.image-create]",
     ),
     Guard(
-        3, "what an operation on a database has done meanwhile is seen before more is asked for",
-        "reconciler/gcp/sql_work.py", "    if settle(cloud, instance):\n", "    if False:\n",
-        f"{ATTACH}[sqladmin.instance-update]",
-    ),
-    Guard(
         3, "a password that got through is not set again",
         "reconciler/resources/sqladmin_user.py", "    return noted == told and ", "    return False and ",
         f"{ATTACH}[sqladmin.user-create]",
