@@ -19,8 +19,9 @@ from reconciler.discovery.said import Said
 from reconciler.gcp import fields as flat
 from reconciler.gcp import vpc_access
 from reconciler.masking import has_login
-from reconciler.server import reserved, settings
-from reconciler.spec.schema import load_schema
+from reconciler.resources.sqladmin_instance import DAYS
+from reconciler.server import capacity, reserved, settings
+from reconciler.spec.schema import at, load_schema
 
 GOOGLES_INSTANCES = 100
 GOOGLES_TIMEOUT = "300s"
@@ -32,7 +33,6 @@ _INGRESS = {
     "INGRESS_TRAFFIC_INTERNAL_LOAD_BALANCER": "internal-and-load-balancer",
 }
 _EGRESS = {"ALL_TRAFFIC": "all-traffic", "PRIVATE_RANGES_ONLY": "private-ranges-only"}
-_DAYS = ("any", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _APPS = {"basic-auth": "mlflow", "oidc-auth": "oidc"}
 """MLflow's `--app-name`, and the auth mode that it comes to."""
 
@@ -70,7 +70,7 @@ def _refuse_what_cannot_be_said(parts: Parts) -> None:
     def unfit(message: str, way_out: str) -> errors.Protected:
         return errors.Protected(f"{parts.name} cannot be adopted as it is: {message}", way_out=way_out)
 
-    name = load_schema()["properties"]["name"]
+    name = _schema("name")
     if not (re.fullmatch(name["pattern"], parts.name) and len(parts.name) <= name["maxLength"]):
         raise unfit(
             f"its name is longer than {name['maxLength']} characters",
@@ -83,7 +83,7 @@ def _refuse_what_cannot_be_said(parts: Parts) -> None:
         )
     if (count := len(flat.items(parts.template, "containers"))) > 1:
         raise unfit(f"it has {count} containers: a spec has one", "Deploy it once more with MLflow's alone.")
-    database = load_schema()["properties"]["database"]["properties"]
+    database = _schema("database")["properties"]
     for what, value in (("name", parts.database), ("user", parts.user)):
         if not re.fullmatch(database[what]["pattern"], value):
             raise unfit(
@@ -132,7 +132,7 @@ def _way_in(said: Said, parts: Parts, network: str) -> None:
 
 def _hosts(parts: Parts) -> Iterator[str]:
     """Every exact name but the one that is always allowed; patterns could match a stranger's service."""
-    shape = load_schema()["properties"]["networking"]["properties"]["allowed_hosts"]["items"]["pattern"]
+    shape = _schema("networking.allowed_hosts")["items"]["pattern"]
     own = f"{parts.name}-{parts.number}.{parts.region}.run.app"
     urls = [str(url) for url in parts.service.get("urls") or [parts.service.get("uri", "")]]
     told = clues.environment(parts.container).get("MLFLOW_SERVER_ALLOWED_HOSTS", "").split(",")
@@ -156,7 +156,7 @@ def _auth(said: Said, parts: Parts) -> None:
         )
     elif parts.open:
         username = clues.environment(parts.container).get("MLFLOW_TRACKING_USERNAME", "")
-        shape = load_schema()["properties"]["auth"]["properties"]["username"]["pattern"]
+        shape = _schema("auth.username")["pattern"]
         said.say(
             "auth.mode",
             "basic",
@@ -184,10 +184,7 @@ def _provider(said: Said, parts: Parts) -> None:
 
 
 def _schema(key: str) -> Mapping[str, Any]:
-    at: Any = load_schema()
-    for step in key.split("."):
-        at = at["properties"][step]
-    return at
+    return at(load_schema(), tuple(key.split(".")))
 
 
 def _size(said: Said, parts: Parts) -> None:
@@ -239,7 +236,7 @@ def _database(said: Said, parts: Parts) -> None:
     else:
         said.note("database", "It has no backups now: backups.enabled stays at its default, on.")
     window: Mapping[str, Any] = configured.get("maintenanceWindow") or {}
-    said.say("database.maintenance.day", _DAYS[int(window.get("day") or 0)])
+    said.say("database.maintenance.day", DAYS[int(window.get("day") or 0)])
     if window.get("day"):
         said.say("database.maintenance.hour", int(window.get("hour") or 0))
     for period in flat.items(configured, "denyMaintenancePeriods")[:1]:
@@ -284,4 +281,4 @@ def _whole(limit: str) -> str:
     if re.fullmatch(r"\d+[MG]i", limit):
         return limit
     number = int(re.sub(r"\D", "", limit)) * (1024 if limit.endswith("Ki") else 1)
-    return f"{-(-number // 1024**2)}Mi"
+    return capacity.quantity(-(-number // 1024**2))

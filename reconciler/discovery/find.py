@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,10 +16,11 @@ from reconciler.discovery.parts import Parts
 from reconciler.gcp import containers
 from reconciler.gcp import fields as flat
 from reconciler.gcp.cloud import Cloud
-from reconciler.resources import iap_web_iam, serviceusage_services
+from reconciler.model import Ref
+from reconciler.policy_kind import PolicyKind
+from reconciler.resources import iap_web_iam, run_service_iam, serviceusage_services
 from reconciler.server.naming import MANAGED_BY
 
-INVOKER = "roles/run.invoker"
 _OF_CLIENTS = (
     "MLFLOW_TRACKING_URI",
     "MLFLOW_TRACKING_USERNAME",
@@ -56,7 +57,7 @@ def find(cloud: Cloud, place: Place, *, instance: str = "", bucket: str = "") ->
     folder = told.folder if kept["name"] == told.bucket else ""
     return Parts(
         cloud.project, cloud.project_number, service, live, database, user, kept, folder, _shared(cloud, kept, folder),
-        _members(_run(cloud).getIamPolicy(resource=service["name"]).execute, cloud, INVOKER),
+        _members(cloud, run_service_iam.SERVICE_IAM, service["name"], run_service_iam.INVOKER),
         _accessors(cloud, service), find_ranges(cloud, live), told, how,
     )  # fmt: skip
 
@@ -165,11 +166,15 @@ def _inside(cloud: Cloud, bucket: Mapping[str, Any], prefix: str) -> set[str]:
     return {name.removeprefix(prefix).rstrip("/") for name in (*objects, *pages.prefixes)} - {""}
 
 
-def _members(request: Callable[[], Any], cloud: Cloud, role: str) -> tuple[str, ...]:
-    policy: Any = cloud.found("reading who may call it", request) or {}
-    bindings: Iterable[Mapping[str, Any]] = flat.items(policy, "bindings")
-    found = {m for one in bindings if one.get("role") == role for m in flat.words(one, "members")}
-    return tuple(sorted(found))
+def _members(cloud: Cloud, kind: PolicyKind, name: str, role: str) -> tuple[str, ...]:
+    """Who has *role* in the policy of *name*."""
+    found = kind.observe(cloud, Ref(kind.name, name))
+    start = f"{role} "
+    return tuple(
+        sorted(
+            field.removeprefix(start) for field in (found.body if found else ()) if field.startswith(start)
+        )
+    )
 
 
 def _accessors(cloud: Cloud, service: Mapping[str, Any]) -> tuple[str, ...]:
@@ -177,6 +182,4 @@ def _accessors(cloud: Cloud, service: Mapping[str, Any]) -> tuple[str, ...]:
         return ()
     _, _, _, region, _, name = str(service["name"]).split("/")
     resource = f"projects/{cloud.project_number}/iap_web/cloud_run-{region}/services/{name}"
-    body = {"options": {"requestedPolicyVersion": 3}}
-    request = cloud.api("iap", "v1").v1().getIamPolicy(resource=resource, body=body)
-    return _members(request.execute, cloud, iap_web_iam.ACCESSOR)
+    return _members(cloud, iap_web_iam.WEB_IAM, resource, iap_web_iam.ACCESSOR)

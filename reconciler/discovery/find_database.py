@@ -11,6 +11,7 @@ from reconciler.discovery.clues import Clues
 from reconciler.gcp import fields as flat
 from reconciler.gcp import vpc_access
 from reconciler.gcp.cloud import Cloud
+from reconciler.resources import servicenetworking_connection
 
 _GOOGLES_DATABASES = frozenset({"postgres", "template0", "template1", "cloudsqladmin"})
 _GOOGLES_USERS = ("postgres", "cloudsql")
@@ -104,24 +105,7 @@ def find_ranges(cloud: Cloud, instance: Mapping[str, Any]) -> tuple[str, ...]:
     network = str(flat.at(instance, "settings.ipConfiguration.privateNetwork") or "")
     if not network:
         return ()
-    _, owner, _, _, short = vpc_access.relative(network).split("/")
-    number = cloud.project_number if owner == cloud.project else _number(cloud, owner)
-    name = f"projects/{number}/global/networks/{short}"
-    connections = cloud.api("servicenetworking", "v1").services().connections()
-    request = connections.list(parent="services/servicenetworking.googleapis.com", network=name)
     try:
-        answer: Any = cloud.found("reading the network's peering", request.execute) or {}
-    except (errors.PermissionMissing, errors.Refused):
+        return tuple(servicenetworking_connection.reserved(cloud, vpc_access.relative(network)))
+    except (errors.NotThere, errors.PermissionMissing, errors.Refused):
         return ()  # of a host project, which may tell us nothing
-    return tuple(
-        name for one in flat.items(answer, "connections") for name in flat.words(one, "reservedPeeringRanges")
-    )
-
-
-def _number(cloud: Cloud, project: str) -> str:
-    request = cloud.api("cloudresourcemanager", "v1").projects().get(projectId=project)
-    try:
-        found: dict[str, Any] = cloud.found(f"reading project {project}", request.execute) or {}
-    except errors.PermissionMissing:
-        return project
-    return str(found.get("projectNumber", project))

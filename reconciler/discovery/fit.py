@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 from reconciler.discovery.said import Said
+from reconciler.server.capacity import mebibytes
 from reconciler.spec.finding import Finding
 from reconciler.spec.load import check
 
@@ -23,7 +24,7 @@ def fit(said: Said) -> list[Finding]:
         found = _findings(said)
     memory = said.values.get("memory", "")
     if _about(found, "MiB"):
-        for larger in (one for one in MEMORY if _mib(one) > _mib(memory or "1Gi")):
+        for larger in (one for one in MEMORY if mebibytes(one) > mebibytes(memory or "1Gi")):
             said.say("memory", larger, f"it has {memory}, which is too little for it")
             found = _findings(said)
             if not _about(found, "MiB"):
@@ -51,10 +52,6 @@ def _with(said: Said, instances: int) -> list[Finding]:
 
 def _about(findings: list[Finding], word: str) -> bool:
     return any(word in finding.message for finding in findings if finding.severity == "error")
-
-
-def _mib(memory: str) -> int:
-    return int(memory[:-2]) * (1024 if memory.endswith("Gi") else 1)
 
 
 def _findings(said: Said) -> list[Finding]:

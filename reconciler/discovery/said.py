@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from reconciler.spec.schema import load_schema
+from reconciler.gcp import fields as flat
+from reconciler.spec.schema import at, load_schema
 from reconciler.spec.template import WIDTH, written
 
 
@@ -21,7 +22,7 @@ class Said:
 
     def say(self, key: str, value: Any, remark: str = "") -> None:
         """Let the spec say *value*; a default of the schema needs no saying, unless there is a *remark* about it."""
-        if value == _default(key) and not remark:
+        if value == at(load_schema(), tuple(key.split("."))).get("default") and not remark:
             return
         self.values[key] = value
         if remark:
@@ -33,13 +34,7 @@ class Said:
 
     def text(self) -> str:
         """The YAML, sections in the schema's order."""
-        nested: dict[str, Any] = {}
-        for key, value in self.values.items():
-            *steps, last = key.split(".")
-            inner = nested
-            for step in steps:
-                inner = inner.setdefault(step, {})
-            inner[last] = value
+        nested = flat.nested(self.values)
         lines: list[str] = []
         for section in load_schema()["properties"]:
             for sentence in self.notes.get(section, ()):
@@ -60,10 +55,3 @@ class Said:
             ]
             return [f"{indent}{name}:{remark}", *below]
         return [f"{indent}{name}: {written(value)}{remark}"]
-
-
-def _default(key: str) -> Any:
-    at: Any = load_schema()
-    for step in key.split("."):
-        at = at.get("properties", {}).get(step, {})
-    return at.get("default")

@@ -118,6 +118,11 @@ def ref(deployment: Deployment) -> Ref:
     )
 
 
+def reserved(cloud: Cloud, network: str) -> list[str]:
+    """The ranges that *network*, by its full name, has for Google's services."""
+    return _ranges(cloud, Ref(Connection.name, network))
+
+
 def _network(deployment: Deployment) -> tuple[Ref, ...]:
     return (compute_network.ref(deployment),) if deployment.networking.private else ()
 

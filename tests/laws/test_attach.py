@@ -18,8 +18,8 @@ from tests.scenarios.command import Bench, sandbox
 
 PROJECT, NAME = "life-project", "mlflow-life"
 SECONDS = 0.6
-PEERING_SECONDS = 4
 """How long each operation takes: longer than a run needs to see it, and to give up where it does not wait."""
+PEERING_SECONDS = 4
 BORN = f"""version: 1
 name: {NAME}
 project: {PROJECT}
