@@ -61,7 +61,7 @@ def _prepared(bench: Bench) -> Cloud:
     body = {"name": "ml", "autoCreateSubnetworks": False}
     own.ok("POST", "/compute/v1/projects/{P}/global/networks", body)
     peering = "servicenetworking.services.connections"
-    # Nothing lists what goes on with a peering: what ends between a look and a write is begun once more, to no effect.
+    # Nothing lists what goes on with a peering: it lasts until the second run's first look and write are over.
     slow = {f"{peering}.{verb}": PEERING_SECONDS for verb in ("create", "deleteConnection")}
     operations = {f"{peering}.release": 0, **slow, "*": SECONDS}
     own.ok("PUT", "/sandbox/v1/conditions", {"operations": operations})

@@ -12,6 +12,7 @@ import pytest
 
 from reconciler.sandbox import contact, control
 from reconciler.sandbox.runtime import postgres
+from reconciler.sandbox.store import Store
 from tests.sandbox.calls import APIS, Cloud, new_project
 from tests.sandbox.conftest import free_port
 from tests.sandbox.services.pushed import REGION, finished, local, tiny_image
@@ -54,17 +55,28 @@ def _databases(cloud: Cloud) -> list[str]:
     return [one["name"] for one in cloud.ok("GET", f"{INSTANCE}/db/databases")["items"]]
 
 
+def _moved(home: Path) -> int:
+    """Write down another port for the only service: one outside of those that sandboxes choose from, as other tests'
+    sandboxes may take the one it had.
+    """
+    store, port = Store(home / "state.db"), free_port()
+    ((name, body),) = store.list("run.service")
+    store.put("run.service", name, {**body, "localPort": port})
+    store.close()
+    return port
+
+
 def test_after_a_stop_nothing_runs_and_after_a_start_everything_does(lived: tuple[Path, Cloud]) -> None:
-    """The same local address, too."""
+    """At the local address that is written down, too."""
     home, cloud = lived
     before = local(cloud, "web").json["pid"]
-    addresses = [one["local_url"] for one in cloud.ok("GET", "/sandbox/v1/status")["services"]]
     assert control.stop(home)
     assert not _alive(before)
     assert not postgres.running(postgres.cluster(home, cloud.project, REGION, "db"))
+    address = f"http://127.0.0.1:{_moved(home)}"
     control.start(home)
     assert local(cloud, "web").json["pid"] != before
-    assert [one["local_url"] for one in cloud.ok("GET", "/sandbox/v1/status")["services"]] == addresses
+    assert [one["local_url"] for one in cloud.ok("GET", "/sandbox/v1/status")["services"]] == [address]
     assert _databases(cloud) == ["kept", "postgres"]
 
 
