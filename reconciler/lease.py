@@ -12,7 +12,6 @@ versions that they were planned on, with and without it.
 from __future__ import annotations
 
 import contextlib
-import os
 import secrets
 import threading
 from collections.abc import Mapping
@@ -20,7 +19,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from reconciler import errors, holder
+from reconciler import errors
+from reconciler.claim import Standing, claimed, given_back, others_of, standing_of, turn_of
 from reconciler.gcp import retries
 from reconciler.gcp.cloud import Cloud
 from reconciler.gcp.proto import as_json
@@ -33,33 +33,7 @@ LASTS: Final = 180.0
 RENEWED: Final = 45.0
 """Seconds between two renewals, so that three may be lost."""
 TIMEOUT = 60
-TRIES = 3  # of giving it back, where somebody's label has moved its etag
-_OWN = "lease-"  # what our annotations of the secret begin with; others have theirs
-_OWNER, _PROCESS, _RUN = "lease-owner", "lease-process", "lease-run"
-_TAKEN, _RENEWED, _UNTIL = "lease-taken", "lease-renewed", "lease-until"
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """Who holds a lease: the *owner* in words, the *process*, the *run*'s random name, and times in UTC."""
-
-    owner: str
-    process: str
-    run: str
-    taken: datetime
-    renewed: datetime
-    until: datetime
-
-    def over(self, now: datetime) -> bool:
-        """Whether it has expired, or its process on this machine has ended."""
-        return now >= self.until or holder.ended(self.process)
-
-    def told(self, now: datetime) -> str:
-        """Owner and age in a sentence."""
-        return (
-            f"{self.owner} holds it since {_span(now - self.taken)}, renewed {_span(now - self.renewed)} ago; "
-            f"unrenewed, it expires in {_span(self.until - now)}"
-        )
+TRIES = 3  # of taking it and giving it back, where somebody's label has moved its etag
 
 
 @dataclass
@@ -111,35 +85,34 @@ class Lease:
             return
         self.refuse_if_held()
         now = _now()
-        try:
-            if self.seen is None:
-                self._etag = self._create(now)
-            else:
-                self._know(self.seen)
-                self._write(self._claim(now, now))
-        except (errors.AlreadyThere, errors.VersionMoved) as error:
-            standing = self._look_again()
-            if standing is None or standing.run != self._run:
-                raise _held(self.deployment, standing) from error  # else it is ours: only the answer was lost
+        for left in reversed(range(TRIES)):
+            try:
+                self._begin(now)
+                break
+            except (errors.AlreadyThere, errors.VersionMoved) as error:
+                found = self._look_again()
+                standing = standing_of(found)
+                if standing is not None and standing.run == self._run:
+                    break  # it is ours: only the answer was lost
+                if found is None or self.seen is None or turn_of(found) != turn_of(self.seen) or not left:
+                    raise _held(self.deployment, standing) from error
+                self.seen = found  # somebody has changed something else of the secret
         self._taken, self._until = now, now + timedelta(seconds=self.lasts)
         self._keeper = threading.Thread(target=self._keep, args=(now,), name="lease", daemon=True)
         self._keeper.start()
 
-    def _claim(self, taken: datetime, now: datetime) -> dict[str, str]:
-        return {
-            _OWNER: holder.in_words(),
-            _PROCESS: holder.process(os.getpid()),
-            _RUN: self._run,
-            _TAKEN: taken.isoformat(),
-            _RENEWED: now.isoformat(),
-            _UNTIL: (now + timedelta(seconds=self.lasts)).isoformat(),
-        }
+    def _begin(self, now: datetime) -> None:
+        if self.seen is None:
+            self._etag = self._create(now)
+        else:
+            self._know(self.seen)
+            self._write(claimed(self._run, now, now, self.lasts))
 
     def _create(self, now: datetime) -> str:
         body: dict[str, Any] = {
             "replication": {"automatic": {}},
             "labels": labels_of(self.deployment),
-            "annotations": self._claim(now, now),
+            "annotations": claimed(self._run, now, now, self.lasts),
         }
         parent, short = f"projects/{self.deployment.project}", name_of(self.deployment).rpartition("/")[2]
         request = {"parent": parent, "secret_id": short, "secret": body}
@@ -162,9 +135,9 @@ class Lease:
     def _renew(self, taken: datetime) -> None:
         now = _now()
         try:
-            self._write(self._claim(taken, now))
+            self._write(claimed(self._run, taken, now, self.lasts))
         except (errors.VersionMoved, errors.NotThere):
-            standing = self._look_again()
+            standing = standing_of(self._look_again())
             if standing is None or standing.run != self._run:
                 who = f"{standing.owner} holds it now" if standing else "somebody broke it"
                 self._lose(who)
@@ -181,13 +154,13 @@ class Lease:
                 self._end()
                 return
             except errors.VersionMoved:
-                standing = self._look_again()
+                standing = standing_of(self._look_again())
                 if standing is None or standing.run != self._run:
                     return
 
     def _end(self) -> None:
         if not self.gone:
-            self._write({})
+            self._write(given_back(self._run))
             return
         request = {"name": name_of(self.deployment), "etag": self._etag}
         delete = self.cloud.secrets.delete_secret
@@ -196,15 +169,15 @@ class Lease:
     def _write(self, claim: Mapping[str, str]) -> None:
         self._etag = _write(self.cloud, self.deployment, {**self._others, **claim}, self._etag)
 
-    def _look_again(self) -> Standing | None:
-        """Who holds it by what is there now; where that is us, somebody has changed something else of the secret."""
+    def _look_again(self) -> dict[str, Any] | None:
+        """The secret as it is now; where we still hold it, somebody has changed something else of it."""
         found = _read(self.cloud, self.deployment)
         if found is not None:
             self._know(found)
-        return standing_of(found)
+        return found
 
     def _know(self, found: Mapping[str, Any]) -> None:
-        self._etag, self._others = str(found["etag"]), _others_of(found)
+        self._etag, self._others = str(found["etag"]), others_of(found)
 
 
 def look(cloud: Cloud, deployment: Deployment) -> Lease:
@@ -234,26 +207,10 @@ def break_it(cloud: Cloud, deployment: Deployment) -> Standing | None:
         found = _read(cloud, deployment)
         held = standing_of(found)
         if found is not None and held is not None:
-            _write(cloud, deployment, _others_of(found), str(found["etag"]))
+            _write(cloud, deployment, {**others_of(found), **given_back(held.run)}, str(found["etag"]))
         return held
 
     return retries.persist(retries.BREAKING, attempt, cloud.pause)
-
-
-def standing_of(secret: Mapping[str, Any] | None) -> Standing | None:
-    """What the annotations of *secret* say; None where they say nothing that can be understood."""
-    said: Mapping[str, str] = (secret or {}).get("annotations") or {}
-    try:
-        taken, renewed, until = (datetime.fromisoformat(said[key]) for key in (_TAKEN, _RENEWED, _UNTIL))
-        return Standing(said[_OWNER], said[_PROCESS], said[_RUN], taken, renewed, until)
-    except (KeyError, ValueError):
-        return None
-
-
-def _others_of(secret: Mapping[str, Any]) -> dict[str, str]:
-    """The annotations of *secret* that somebody else has made."""
-    annotations: Mapping[str, str] = secret.get("annotations") or {}
-    return {key: value for key, value in annotations.items() if not key.startswith(_OWN)}
 
 
 def _held(deployment: Deployment, standing: Standing | None) -> errors.LeaseHeld:
@@ -292,8 +249,3 @@ def _write(cloud: Cloud, deployment: Deployment, claim: Mapping[str, str], etag:
 
 def _now() -> datetime:
     return datetime.now(UTC)
-
-
-def _span(length: timedelta) -> str:
-    seconds = max(0, round(length.total_seconds()))
-    return f"{seconds} s" if seconds < 120 else f"{seconds // 60} min"

@@ -11,12 +11,13 @@ import threading
 from collections.abc import Generator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from reconciler import errors, lease
 from reconciler.gcp.cloud import Cloud
-from reconciler.lease import Lease
+from reconciler.lease import LASTS, Lease
 from reconciler.spec.deployment import Deployment
 from reconciler.spec.load import load
 from tests.sandbox.calls import new_project
@@ -56,6 +57,11 @@ def _deployment(tmp_path: Path) -> Deployment:
 
 def _look(bench: Bench, deployment: Deployment) -> Lease:
     return lease.look(Cloud("leases", bench.endpoint), deployment)
+
+
+def _theirs(secret: Any) -> dict[str, str]:
+    """The annotations of *secret* that are not the lease's."""
+    return {key: value for key, value in secret.annotations.items() if not key.startswith("lease-")}
 
 
 def test_one_takes_it_and_the_other_is_told_who(bench: Bench, deployment: Deployment) -> None:
@@ -105,6 +111,29 @@ def test_who_planned_before_another_run_does_not_get_it(bench: Bench, deployment
         other.take()
     with pytest.raises(errors.LeaseHeld, match="began or ended since this one read what is there"):
         planned.take()
+
+
+@pytest.mark.parametrize("first", [False, True], ids=["a killed holder", "given back"])
+def test_somebody_elses_label_since_the_plan_is_no_other_run(
+    bench: Bench, deployment: Deployment, first: bool
+) -> None:
+    """Only its etag has moved: nobody has had it since."""
+    cloud = Cloud("leases", bench.endpoint)
+    earlier = _look(bench, deployment)
+    earlier.lasts = LASTS if first else 0.0
+    earlier.take()
+    if first:
+        earlier.__exit__()
+    planned = _look(bench, deployment)
+    secret = {"name": lease.name_of(deployment), "labels": {"team": "theirs"}}
+    cloud.secrets.update_secret(request={"secret": secret, "update_mask": "labels"})
+    with planned:
+        planned.take()
+        found = lease.standing(cloud, deployment)
+        assert found is not None
+        assert dict(cloud.secrets.get_secret(name=secret["name"]).labels) == {"team": "theirs"}
+    with earlier:
+        earlier.lost = "over"  # nothing is given back by who does not hold it
 
 
 def test_it_is_renewed_while_it_is_held(bench: Bench, deployment: Deployment) -> None:
@@ -212,7 +241,7 @@ def test_somebody_elses_label_does_not_keep_it(bench: Bench, deployment: Deploym
     found = cloud.found("reading it", lambda: cloud.secrets.get_secret(name=secret["name"], retry=None))
     assert (found is None) is gone
     if found is not None:
-        assert (dict(found.labels), dict(found.annotations)) == ({"team": "theirs"}, {"theirs": "x"})
+        assert (dict(found.labels), _theirs(found)) == ({"team": "theirs"}, {"theirs": "x"})
 
 
 def test_somebody_elses_annotation_survives_a_whole_run(bench: Bench, deployment: Deployment) -> None:
@@ -228,7 +257,7 @@ def test_somebody_elses_annotation_survives_a_whole_run(bench: Bench, deployment
         now = dict(cloud.secrets.get_secret(name=secret["name"]).annotations)
         assert now["theirs"] == "x"
         assert now["lease-run"]
-    assert dict(cloud.secrets.get_secret(name=secret["name"]).annotations) == {"theirs": "x"}
+    assert _theirs(cloud.secrets.get_secret(name=secret["name"])) == {"theirs": "x"}
 
 
 def test_the_command_shows_and_breaks_it(bench: Bench, deployment: Deployment) -> None:

@@ -24,6 +24,7 @@ class Asked:
     most: int
     jobs: int
     seconds: float
+    real: bool
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -31,7 +32,7 @@ def main(arguments: Sequence[str]) -> int:
     asked = _asked(arguments)
     begun, counts, bad = time.monotonic(), list[str](), 0
     deadline = begun + asked.seconds if asked.seconds else float("inf")
-    with ground() as own:
+    with ground(real=asked.real) as own:
         for walk in asked.walks:
             expected = reference(own, walk)
             points = expected.at_writes(asked.sorts) if asked.writes else expected.points(asked.sorts)
@@ -62,6 +63,7 @@ def _asked(arguments: Sequence[str]) -> Asked:
     parser.add_argument("--most", type=int, default=0, help="points of each walk, evenly spread; 0 is all")
     parser.add_argument("--jobs", type=int, default=2, help="points at a time")
     parser.add_argument("--seconds", type=float, default=0, help="begin no point after these; 0 is never")
+    parser.add_argument("--real", action="store_true", help="deploy MLflow itself, not what stands in for it")
     said = parser.parse_args(arguments)
     sort, _, where = (said.point or "").partition(":")
     return Asked(
@@ -72,6 +74,7 @@ def _asked(arguments: Sequence[str]) -> Asked:
         said.most,
         said.jobs,
         said.seconds,
+        said.real,
     )
 
 

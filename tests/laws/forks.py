@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from reconciler.cli.main import COMMANDS, main
+from reconciler.resources import artifactregistry_image
 from tests.scenarios.command import ROOT, Ended
 
 _LOADED = (
@@ -63,15 +64,16 @@ class Run:
 
 
 class Forks:
-    """The process that everything is forked off; used as a context."""
+    """The process that everything is forked off; used as a context. The server's image is built from *image*."""
 
-    def __init__(self) -> None:
+    def __init__(self, image: Path) -> None:
+        self._image = image
         self._folder = Path(tempfile.mkdtemp(prefix="forks-"))
         self._lock = threading.Lock()
         self._runs: list[Run] = []
 
     def __enter__(self) -> Forks:
-        command = [sys.executable, "-m", "tests.laws.forks"]
+        command = [sys.executable, "-m", "tests.laws.forks", str(self._image)]
         self._server = subprocess.Popen(
             command, cwd=ROOT, text=True, bufsize=1, stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
@@ -113,6 +115,8 @@ def _serve() -> None:
     """Fork what is asked for on stdin, a line of JSON each; say when each begins and ends. Until stdin is closed."""
     for module in _LOADED:
         importlib.import_module(module)
+    image = Path(sys.argv[1])
+    artifactregistry_image.image_folder = lambda: image
     running: dict[int, int] = {}
     pending = b""
     while True:

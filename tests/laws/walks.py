@@ -106,12 +106,12 @@ class Ground:
 
 
 @contextmanager
-def ground() -> Generator[Ground]:
-    """A ground of one's own, gone afterwards."""
+def ground(*, real: bool = False) -> Generator[Ground]:
+    """A ground of one's own, gone afterwards, on which MLflow is deployed where it is *real*, else its stand-in."""
     folder = Path(tempfile.mkdtemp(prefix="laws-", dir="/tmp"))
     folder.chmod(0o755)
     try:
-        with Forks() as forks:
+        with Forks(ROOT / "image" if real else _standin(folder / "image")) as forks:
             yield Ground(folder, forks)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -134,6 +134,19 @@ def bench(ground: Ground, state: Path | None) -> Generator[Bench]:
     finally:
         ground.run(made, "sandbox", "stop")
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _standin(folder: Path) -> Path:
+    """The files of the stand-in's image: its own, and those with which the real one reads its environment."""
+    shutil.copytree(ROOT / "tests/laws/standin", folder)
+    pins = (ROOT / "image/requirements.txt").read_text().splitlines()
+    (folder / "requirements.txt").write_text(next(pin for pin in pins if pin.startswith("psycopg2")) + "\n")
+    (folder / "serving").mkdir()
+    for name in ("__init__", "environment", "provider"):
+        shutil.copy(ROOT / f"image/serving/{name}.py", folder / "serving")
+    for name in ("packages.txt", "requirements-oidc.txt"):
+        (folder / name).write_text("")
+    return folder
 
 
 def _copy(home: Path, to: Path) -> Path:

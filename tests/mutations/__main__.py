@@ -5,11 +5,13 @@ Prints a line for each; ends with 1 where a test still passes without its guard.
 
 from __future__ import annotations
 
+import argparse
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.mutations.guards import GUARDS, Guard
@@ -22,8 +24,16 @@ LONG = 300
 """Seconds for one test: without its guard it may wait for what never comes."""
 
 
-def main() -> int:
-    """Every guard in turn; 0 where each is missed."""
+def main(arguments: Sequence[str]) -> int:
+    """Every guard in turn, or those that are asked for; 0 where each is missed."""
+    parser = argparse.ArgumentParser(prog="python -m tests.mutations", description=__doc__)
+    parser.add_argument(
+        "--only", default="", help="the guards with this text in what they do or in their file"
+    )
+    only = parser.parse_args(arguments).only
+    guards = [guard for guard in GUARDS if only in f"{guard.does} {guard.file}"]
+    if not guards:
+        parser.error(f"no guard has {only!r} in what it does or in its file")
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "project"
         for name in NEEDED:
@@ -34,11 +44,11 @@ def main() -> int:
                 if source.is_dir()
                 else shutil.copy(source, copy / name)
             )
-        if _tested(copy, *dict.fromkeys(guard.test for guard in GUARDS), shown=True) != 0:
+        if _tested(copy, *dict.fromkeys(guard.test for guard in guards), shown=True) != 0:
             print("the tests fail with every guard in its place")
             return 1
-        idle = [guard for guard in GUARDS if not _missed(copy, guard)]
-    print(f"{len(GUARDS)} guards taken out, {len(GUARDS) - len(idle)} missed by a test")
+        idle = [guard for guard in guards if not _missed(copy, guard)]
+    print(f"{len(guards)} guards taken out, {len(guards) - len(idle)} missed by a test")
     return 1 if idle else 0
 
 
@@ -70,4 +80,4 @@ def _tested(copy: Path, *tests: str, shown: bool = False) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

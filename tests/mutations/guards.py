@@ -19,7 +19,8 @@ class Guard:
 
 
 DIFF, PLAN, APPLY = "reconciler/diff.py", "reconciler/plan.py", "reconciler/apply.py"
-LEASE, SEALED, POLICY = "reconciler/lease.py", "reconciler/sealed.py", "reconciler/gcp/policy.py"
+LEASE, CLAIM, SEALED = "reconciler/lease.py", "reconciler/claim.py", "reconciler/sealed.py"
+POLICY = "reconciler/gcp/policy.py"
 TOGETHER, ORGANISATION = "reconciler/guards/together.py", "reconciler/guards/organisation.py"
 ATTACH = "tests/laws/test_attach.py::test_no_second_operation_is_begun"
 FAILURES, RETRIES = "reconciler/gcp/failures.py", "reconciler/gcp/retries.py"
@@ -50,6 +51,11 @@ GUARDS: Final = (
         "reconciler/resources/artifactregistry_image.py", "            if running := _running(cloud, place, names):\n",
         "            if running := \"\":\n",
         f"{ATTACH}[artifactregistry.image-create]",
+    ),
+    Guard(
+        3, "what an operation on a database has done meanwhile is seen before more is asked for",
+        "reconciler/gcp/sql_work.py", "    if settle(cloud, instance):\n", "    if False:\n",
+        "tests/resources/test_sqladmin_instance.py",
     ),
     Guard(
         3, "a password that got through is not set again",
@@ -223,18 +229,23 @@ GUARDS: Final = (
     ),
     Guard(
         9, "the lease is taken on the version that the plan's reads saw",
-        LEASE, "                self._know(self.seen)\n",
-        "                self._etag, self._others = \"\", _others_of(self.seen)\n",
+        LEASE, "            self._know(self.seen)\n",
+        "            self._etag, self._others = \"\", others_of(self.seen)\n",
+        "tests/test_lease.py::test_who_planned_before_another_run_does_not_get_it",
+    ),
+    Guard(
+        9, "a run that came and went in between is told from somebody's label",
+        LEASE, " or turn_of(found) != turn_of(self.seen)", "",
         "tests/test_lease.py::test_who_planned_before_another_run_does_not_get_it",
     ),
     Guard(
         9, "the lease expires by itself",
-        LEASE, "        return now >= self.until or ", "        return ",
+        CLAIM, "        return now >= self.until or ", "        return ",
         "tests/test_lease.py::test_it_expires_by_itself",
     ),
     Guard(
         9, "a killed process of this machine holds nothing",
-        LEASE, " or holder.ended(self.process)", "",
+        CLAIM, " or holder.ended(self.process)", "",
         "tests/test_lease.py::test_a_killed_process_of_this_machine_holds_nothing",
     ),
     Guard(

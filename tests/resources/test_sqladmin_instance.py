@@ -1,0 +1,54 @@
+"""The instance: what somebody else is changing is waited for, and what was planned before that is planned anew."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+import pytest
+
+from reconciler import errors, pipeline
+from reconciler.gcp import sql_work
+from reconciler.gcp.cloud import Cloud
+from reconciler.resources import sqladmin_instance, sqladmin_public_address
+from reconciler.server.naming import names_of
+from reconciler.spec.load import load
+from tests.sandbox.calls import Cloud as Hand
+from tests.scenarios.command import ROOT, Bench
+
+SPEC = ROOT / "specs" / "quickstart.yaml"
+PATCH = "sqladmin.instances.patch"
+
+
+@pytest.fixture(name="hand")
+def _hand(settled: Bench) -> Generator[Hand]:
+    """Somebody else, whose changes of the instance take a second; they are undone."""
+    hand = Hand(int(settled.endpoint.rpartition(":")[2]), load(SPEC).project)
+    hand.ok("PUT", "/sandbox/v1/conditions", {"operations": {PATCH: 1}})
+    yield hand
+    hand.ok("PUT", "/sandbox/v1/conditions", {})
+    _label(hand, None)
+    sql_work.settle(Cloud(load(SPEC).project, settled.endpoint), load(SPEC).name)
+
+
+def _label(hand: Hand, value: str | None) -> None:
+    body = {"settings": {"userLabels": {"theirs": value}}}
+    hand.ok("PATCH", f"/v1/projects/{{P}}/instances/{load(SPEC).name}", body)
+
+
+@pytest.mark.parametrize("kind", [sqladmin_instance.Instance(), sqladmin_public_address.PublicAddress()])
+def test_a_change_in_flight_is_waited_for_and_planned_anew(
+    settled: Bench, hand: Hand, kind: sqladmin_instance.Instance | sqladmin_public_address.PublicAddress
+) -> None:
+    """It is over when the plan is given up, and nothing of ours was asked for on what was read before it."""
+    deployment = load(SPEC)
+    cloud = Cloud(deployment.project, settled.endpoint)
+    names = names_of(deployment, pipeline.look_at_project(cloud).number)
+    (desired,) = kind.desired(deployment, names)
+    observed = kind.observe(cloud, desired.ref)
+    assert observed is not None
+    _label(hand, "x")
+    theirs = sql_work.newest(cloud, names.instance_id)
+    with pytest.raises(errors.VersionMoved, match="was being changed"):
+        kind.update(cloud, desired, observed, tuple(desired.body or ()))
+    newest, *_ = sql_work.listed(cloud, names.instance_id)
+    assert (newest["name"], newest["status"]) == (theirs, "DONE")
