@@ -60,7 +60,7 @@ check: $(VENV)/.ready-dev ## Style, types, layers.
 	$(BIN)/lint-imports
 
 unit: $(VENV)/.ready-dev ## Every test.
-	$(BIN)/python -m pytest -n 4 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 conformance: $(VENV)/.ready-dev ## Replay what the real APIs answered (RECORDINGS=FOLDER), and look at Google's schemas.
 	@$(BIN)/python -m tests.conformance $(if $(RECORDINGS),--recordings '$(RECORDINGS)') $(ARGS)

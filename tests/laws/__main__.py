@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import time
 from collections.abc import Sequence
@@ -35,19 +36,22 @@ def main(arguments: Sequence[str]) -> int:
     with ground(real=asked.real) as own:
         for walk in asked.walks:
             expected = reference(own, walk)
-            points = expected.at_writes(asked.sorts) if asked.writes else expected.points(asked.sorts)
+            points = expected.points(asked.sorts, writes=asked.writes)
             points = [asked.point] if asked.point else spread(points, asked.most or len(points))
-            _say(f"{walk.name}: {expected.requests} requests, {len(points)} points to try")
-            tried = wrong = again = 0
+            _say(f"{walk.name}: {len(expected.asked)} requests, {len(points)} points to try")
+            tried = missed = wrong = again = runs = 0
             for one in attempts(own, expected, points, asked.jobs, deadline):
-                tried, wrong, again = tried + 1, wrong + bool(one.wrong), again + (one.codes[0] != 0)
-                words = "; ".join(one.wrong) or "converged"
+                runs, tried, missed = runs + 1, tried + len(one.met), missed + len(one.points) - len(one.met)
+                wrong, again = wrong + bool(one.wrong), again + (one.codes[0] != 0)
+                words = "; ".join(one.wrong) or ("converged" if one.met else "no request came to it")
                 codes = ", ".join(map(str, one.codes))
-                _say(f"{walk.name} {tried}/{len(points)} {one.point} [{codes}] {one.met[:90]}: {words}")
+                _say(
+                    f"{walk.name} {tried}/{len(points)} [{codes}] {' & '.join(map(str, one.points))}: {words}"
+                )
             bad += wrong
             counts.append(
-                f"{walk.name}: {tried} of {len(points)} points tried, {tried - wrong} converged "
-                f"({again} by a second run), {wrong} counter-examples"
+                f"{walk.name}: {tried} of {len(points)} points tried in {runs} runs ({again} that ended early), "
+                f"{missed} that no request came to, {wrong} counter-examples"
             )
     _say(*counts, f"{time.monotonic() - begun:.0f} s")
     return 1 if bad else 0
@@ -58,18 +62,17 @@ def _asked(arguments: Sequence[str]) -> Asked:
     parser = argparse.ArgumentParser(prog="python -m tests.laws", description=__doc__)
     parser.add_argument("--walk", action="append", choices=list(named), help="only this one; can be repeated")
     parser.add_argument("--sort", action="append", choices=[sort.value for sort in Sort], help="the same")
-    parser.add_argument("--point", help="only this one: SORT:NUMBER or SORT:PATTERN, of 'METHOD PATH'")
+    parser.add_argument("--point", help="only this one: SORT:PATTERN of 'METHOD PATH', with #N for the Nth")
     parser.add_argument("--writes", action="store_true", help="each write once instead of every request")
     parser.add_argument("--most", type=int, default=0, help="points of each walk, evenly spread; 0 is all")
     parser.add_argument("--jobs", type=int, default=2, help="points at a time")
     parser.add_argument("--seconds", type=float, default=0, help="begin no point after these; 0 is never")
     parser.add_argument("--real", action="store_true", help="deploy MLflow itself, not what stands in for it")
     said = parser.parse_args(arguments)
-    sort, _, where = (said.point or "").partition(":")
     return Asked(
         tuple(named[name] for name in said.walk) if said.walk else WALKS,
         tuple(Sort(value) for value in said.sort) if said.sort else tuple(Sort),
-        _point(Sort(sort), where) if said.point else None,
+        _point(said.point) if said.point else None,
         said.writes,
         said.most,
         said.jobs,
@@ -78,8 +81,11 @@ def _asked(arguments: Sequence[str]) -> Asked:
     )
 
 
-def _point(sort: Sort, where: str) -> Point:
-    return Point(sort, int(where)) if where.isdigit() else Point(sort, 0, where)
+def _point(text: str) -> Point:
+    sort, _, request = text.partition(":")
+    if found := re.fullmatch(r"(.*)#(\d+)", request):
+        return Point(Sort(sort), found[1], int(found[2]))
+    return Point(Sort(sort), request)
 
 
 def _say(*lines: str) -> None:

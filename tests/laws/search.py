@@ -1,4 +1,4 @@
-"""One point tried: the walk with its trouble, the same command again, and what is wrong with where that ends."""
+"""Points tried: the walk with its trouble, the same command again, and what is wrong with where that ends."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import base64
 import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
 from urllib.parse import quote
 
 from tests.laws import state
@@ -18,6 +18,8 @@ from tests.scenarios.command import Bench, Ended
 
 AGAIN = 3
 """How often the command is run after its trouble, as long as it says that something is in flight."""
+AT_ONCE = 8
+"""How many faults of requests that only read are met by one run."""
 IN_FLIGHT = (6, 7)
 CLEAR = (1, 4, 6, 7, 9)
 """How a command may end that met a fault."""
@@ -27,28 +29,27 @@ BUG = re.compile(r"Traceback|this is a bug")
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """How a walk ends that nothing troubles."""
+    """How a walk ends that nothing troubles, and what it asks."""
 
     walk: Walk
-    requests: int
-    writes: tuple[str, ...]
+    asked: tuple[tuple[str, int], ...]
     state: State
 
-    def at_writes(self, sorts: Iterable[Sort]) -> list[Point]:
-        """A point of each of these sorts at each write: where most can go wrong."""
-        return [Point(sort, 0, write) for sort in sorts for write in self.writes]
+    def points(self, sorts: Iterable[Sort], *, writes: bool = False) -> list[Point]:
+        """Every point of these sorts, or those at *writes* alone, where most can go wrong.
 
-    def points(self, sorts: Iterable[Sort]) -> list[Point]:
-        """Every point of these sorts."""
-        return [Point(sort, number) for sort in sorts for number in range(1, self.requests + 1)]
+        Nothing has changed between "before" and "after" a request that only reads: there it is killed once.
+        """
+        every = [Point(sort, *request) for sort in sorts for request in self.asked]
+        return [p for p in every if not p.reads or not (writes or p.sort is Sort.KILLED_BEFORE)]
 
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """What became of one point: the request that *met* the trouble, exit *codes*, and what is *wrong*, if anything."""
+    """What became of one run with the troubles of *points*: the *met* ones, the exit *codes*, and what is *wrong*."""
 
-    point: Point
-    met: str
+    points: tuple[Point, ...]
+    met: frozenset[Point]
     codes: tuple[int, ...]
     wrong: tuple[str, ...]
 
@@ -58,39 +59,64 @@ def reference(ground: Ground, walk: Walk) -> Reference:
     with bench(ground, ground.state(walk.before)) as own:
         known = state.secrets_of(own.home)
         told = _planned(own, ground, walk)
-        met, ends = _go(own, ground, walk, None)
+        met, ends = _go(own, ground, walk, ())
         wrong = [*_unclean(met, ends), *_leaks(ground, own, known, met, [*told, *ends])]
         assert met.ended.code == 0, met.ended.said
         assert not wrong, wrong
-        return Reference(walk, met.requests, met.writes, state.read(own.home))
+        return Reference(walk, met.asked, state.read(own.home))
 
 
-def attempt(ground: Ground, expected: Reference, point: Point) -> Tried:
-    """Go the walk with the trouble of *point*, then again without, and judge the end."""
+def attempt(ground: Ground, expected: Reference, *points: Point) -> Tried:
+    """Go the walk with the troubles of *points*, then again without, and judge the end."""
     with bench(ground, ground.state(expected.walk.before)) as own:
         known = state.secrets_of(own.home)
-        met, ends = _go(own, ground, expected.walk, point)
+        met, ends = _go(own, ground, expected.walk, points)
         wrong = [*_unclean(met, ends), *_leaks(ground, own, known, met, ends)]
         wrong += state.differences(expected.state, state.read(own.home))
-        return Tried(point, met.met, (met.ended.code, *(end.code for end in ends)), tuple(wrong))
+        return Tried(points, met.met, (met.ended.code, *(end.code for end in ends)), tuple(wrong))
+
+
+def together(points: Sequence[Point]) -> list[tuple[Point, ...]]:
+    """*points* as runs: faults of requests that only read are met by one run, some at a time; all else is alone.
+
+    Each is got over by itself, so a run that has several is only the harder.
+    """
+    alone = [(point,) for point in points if point.sort.kills or not point.reads]
+    runs = list(alone)
+    for sort in dict.fromkeys(point.sort for point in points):
+        some = [point for point in points if point.sort is sort and (point,) not in alone]
+        count = -(-len(some) // AT_ONCE)
+        runs += [tuple(some[number::count]) for number in range(count)]
+    return runs
 
 
 def attempts(
     ground: Ground, expected: Reference, points: Sequence[Point], jobs: int, deadline: float = float("inf")
 ) -> Iterator[Tried]:
-    """`attempt` of each point, *jobs* at a time, as they end; what has not begun at *deadline* is left out."""
+    """`attempt` of *points*, *jobs* runs at a time, as they end; what has not begun at *deadline* is left out.
 
-    def one(point: Point) -> Tried | None:
-        return attempt(ground, expected, point) if time.monotonic() < deadline else None
+    What one run did not come to, as it ended before, is tried in another, as long as each comes to some.
+    """
+
+    def one(points: tuple[Point, ...]) -> Tried | None:
+        if time.monotonic() >= deadline:
+            return None
+        try:
+            return attempt(ground, expected, *points)
+        except Exception as error:  # one run that cannot be judged is told, and ends no search of hours
+            return Tried(points, frozenset(), (-1,), (f"could not be judged: {error!r}",))
 
     with ThreadPoolExecutor(jobs) as pool:
-        futures: dict[Future[Tried | None], Point] = {pool.submit(one, point): point for point in points}
-        for future in as_completed(futures):
-            error = future.exception()
-            if error is not None:
-                yield Tried(futures[future], "", (-1,), (f"could not be judged: {error!r}",))
-            elif (found := future.result()) is not None:
-                yield found
+        running = {pool.submit(one, points) for points in together(points)}
+        while running:
+            ended, running = wait(running, return_when=FIRST_COMPLETED)
+            for tried in filter(None, (future.result() for future in ended)):
+                left = tuple(point for point in tried.points if point not in tried.met)
+                if left and tried.met:
+                    running.add(pool.submit(one, left))
+                    yield replace(tried, points=tuple(p for p in tried.points if p in tried.met))
+                else:
+                    yield tried
 
 
 def _planned(own: Bench, ground: Ground, walk: Walk) -> list[Ended]:
@@ -105,11 +131,11 @@ def _planned(own: Bench, ground: Ground, walk: Walk) -> list[Ended]:
     return told
 
 
-def _go(own: Bench, ground: Ground, walk: Walk, point: Point | None) -> tuple[Met, list[Ended]]:
+def _go(own: Bench, ground: Ground, walk: Walk, points: tuple[Point, ...]) -> tuple[Met, list[Ended]]:
     """The walk, the same command again where that is due, and last what must find nothing left to do."""
     spec = str(ground.spec(walk.spec))
     command = (*walk.command, spec)
-    met = run_troubled(ground.forks, own, command, point)
+    met = run_troubled(ground.forks, own, command, points)
     ends: list[Ended] = []
     last = met.ended
     while last.code != 0 and len(ends) < AGAIN and (not ends or last.code in IN_FLIGHT):

@@ -13,7 +13,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.laws import state
-from tests.laws.search import spread, written
+from tests.laws.search import AT_ONCE, spread, together, written
 from tests.laws.trouble import Point, Sort
 
 Row = tuple[str, str, dict[str, Any]]
@@ -96,9 +96,22 @@ def test_the_payloads_are_what_is_looked_for(tmp_path: Path) -> None:
 
 def test_a_sample_is_spread_over_everything() -> None:
     """The same points each time, none twice, from the first to the last stretch; all where there are few."""
-    points = [Point(sort, number) for sort in Sort for number in range(1, 101)]
+    points = [Point(sort, f"GET /{number}") for sort in Sort for number in range(1, 101)]
     chosen = spread(points, 14)
     assert chosen == spread(points, 14)
     assert len(set(chosen)) == 14
     assert {point.sort for point in chosen} == set(Sort)
     assert spread(points[:3], 14) == points[:3]
+
+
+def test_only_faults_of_what_reads_share_a_run() -> None:
+    """Each of them in one run, of one sort and at most so many; a kill, and whatever writes, has a run of its own."""
+    points = [
+        Point(sort, f"{verb} /{n}") for sort in Sort for verb in ("GET", "PATCH") for n in range(AT_ONCE + 3)
+    ]
+    runs = together(points)
+    assert sorted(map(str, points)) == sorted(str(point) for run in runs for point in run)
+    shared = [run for run in runs if len(run) > 1]
+    assert len(shared) == 2 * len([sort for sort in Sort if not sort.kills])
+    assert all(point.reads and not point.sort.kills for run in shared for point in run)
+    assert all(len({point.sort for point in run}) == 1 and len(run) <= AT_ONCE for run in shared)

@@ -1,4 +1,4 @@
-"""One trouble at one request of a command: it is killed there, or that request meets a fault."""
+"""Trouble at the requests of a command: it is killed there, or a request meets a fault."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from tests.laws.forks import Forks, Run
-from tests.relay import Reply, relay
+from tests.relay import READ_BY_POST, Reply, relay
 from tests.scenarios.command import Bench, Ended
 
 TIMEOUT = 600
@@ -50,34 +50,32 @@ _ANSWERS = {
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """The trouble of this *sort* at the request with this *number*, by arrival, from 1.
-
-    Requests arrive side by side, so that a number is not the same request each time. To come back to one, there is
-    *request*, a pattern of "METHOD PATH": the first request that matches is meant then, whatever its number.
+    """The trouble of this *sort* at a *request*: the one that matches this pattern of "METHOD PATH" for the *turn*-th
+    time. Requests arrive side by side, so that a number would not be the same request each time.
     """
 
     sort: Sort
-    number: int
-    request: str = ""
+    request: str
+    turn: int = 1
 
     def __str__(self) -> str:
         """In words, as a report and the command line's --point have it."""
-        return f"{self.sort.value}:{self.request or self.number}"
+        return f"{self.sort.value}:{self.request}" + (f"#{self.turn}" if self.turn > 1 else "")
 
-    def meets(self, number: int, request: str) -> bool:
-        """Whether the trouble is due at the request with this number."""
-        return fnmatchcase(request, self.request) if self.request else number == self.number
+    @property
+    def reads(self) -> bool:
+        """Whether the request changes nothing."""
+        return self.request.startswith("GET ") or any(f":{read}" in self.request for read in READ_BY_POST)
 
 
 @dataclass(slots=True)
 class Met:
-    """How a command with a trouble ended: which request *met* it ("" for none), and how many had a number."""
+    """How a command with troubles ended, which of them were *met*, and what it asked."""
 
     ended: Ended
-    met: str
-    requests: int
-    writes: tuple[str, ...]
-    """Each write once, in order, as a pattern that finds it again."""
+    met: frozenset[Point]
+    asked: tuple[tuple[str, int], ...]
+    """Each request: the pattern that finds it again, and its turn among those with the same one."""
     arguments: frozenset[str] = field(repr=False)
     """The argument lists of all processes while it worked."""
 
@@ -86,35 +84,36 @@ class Met:
 class _Meddler:
     """The hinder of one command's requests; the command is told to it once it has begun."""
 
-    point: Point | None
+    points: tuple[Point, ...]
     client: Run | None = None
-    met: str = ""
-    requests: int = 0
+    met: set[Point] = field(default_factory=set[Point])
+    asked: list[tuple[str, int]] = field(default_factory=list[tuple[str, int]])
     arguments: set[str] = field(default_factory=set[str])
     begun: threading.Event = field(default_factory=threading.Event)
     lock: threading.Lock = field(default_factory=threading.Lock)
-    seen: Counter[str] = field(default_factory=Counter[str])
+    polls: Counter[str] = field(default_factory=Counter[str])
+    turns: Counter[str] = field(default_factory=Counter[str])
 
     def __call__(self, method: str, path: str, forward: Callable[[], Reply]) -> Reply | None:
         with self.lock:
-            number = self._number(method, path)
-            if number:
-                self.arguments |= argument_lists()
-            due = self.point is not None and not self.met and self.point.meets(number, f"{method} {path}")
-            if due:
-                self.met = f"{method} {path}"
-        if self.point is None or not due:
-            return forward()
-        return self._trouble(self.point.sort, forward)
+            if not self._counts(method, path):
+                return forward()
+            self.arguments |= argument_lists()
+            request = f"{method} {path}"
+            pattern = _CHANCE.sub("*", request)
+            matching = {pattern, *(p.request for p in self.points if fnmatchcase(request, p.request))}
+            self.turns.update(matching)
+            self.asked.append((pattern, self.turns[pattern]))
+            due = [p for p in self.points if p.request in matching and p.turn == self.turns[p.request]]
+            self.met.update(due)
+        return self._trouble(due[0].sort, forward) if due else forward()
 
-    def _number(self, method: str, path: str) -> int:
-        """The number of this request; 0 where it only asks once more how an operation goes."""
+    def _counts(self, method: str, path: str) -> bool:
+        """Not so what only asks once more how an operation goes."""
         if method == "GET" and _POLL.search(path):
-            self.seen[path] += 1
-            if self.seen[path] > _POLLED:
-                return 0
-        self.requests += 1
-        return self.requests
+            self.polls[path] += 1
+            return self.polls[path] <= _POLLED
+        return True
 
     def _trouble(self, sort: Sort, forward: Callable[[], Reply]) -> Reply | None:
         if sort in _ANSWERS:
@@ -132,16 +131,15 @@ class _Meddler:
         return None
 
 
-def run_troubled(forks: Forks, bench: Bench, command: tuple[str, ...], point: Point | None) -> Met:
-    """Run `mlflow-reconcile` with *command* in *bench*; the one trouble at *point*, none for None."""
-    meddler = _Meddler(point)
+def run_troubled(forks: Forks, bench: Bench, command: tuple[str, ...], points: tuple[Point, ...]) -> Met:
+    """Run `mlflow-reconcile` with *command* in *bench*, with the troubles at *points*."""
+    meddler = _Meddler(points)
     with relay(bench.endpoint, hinder=meddler) as through:
         env = {**bench.env, "MLFLOW_RECONCILE_ENDPOINT": through.url}
         meddler.client = client = forks.run(*command, env=env)
         meddler.begun.set()
         ended = client.wait(TIMEOUT)
-    writes = dict.fromkeys(_CHANCE.sub("*", f"{one.method} {one.path}") for one in through.writes)
-    return Met(ended, meddler.met, meddler.requests, tuple(writes), frozenset(meddler.arguments))
+    return Met(ended, frozenset(meddler.met), tuple(meddler.asked), frozenset(meddler.arguments))
 
 
 def argument_lists() -> set[str]:
