@@ -19,7 +19,7 @@ from reconciler.change import Action, Change
 from reconciler.diff import diff, resolve
 from reconciler.gcp import retries
 from reconciler.gcp.cloud import Cloud
-from reconciler.kind import Kind
+from reconciler.kind import Kind, delete_ours
 from reconciler.model import Observed, Pending, Ref
 from reconciler.plan import CHANGING, Plan, order_of_work
 
@@ -223,7 +223,7 @@ def _patiently(run: _Run, change: Change) -> None:
 def _verb(run: _Run, change: Change) -> None:
     kind, ref = run.kinds[change.ref.kind], change.ref
     if change.action in {Action.DELETE, Action.REPLACE}:
-        kind.delete(run.cloud, ref)
+        delete_ours(kind, run.cloud, ref, change.desired)
     if change.action is Action.DELETE or change.desired is None:
         return
     desired = resolve(change.desired, _snapshot(run))

@@ -66,6 +66,22 @@ def refuse_foreign(desired: Desired, found: Observed | None) -> None:
         )
 
 
+def delete_ours(kind: Kind, cloud: Cloud, ref: Ref, desired: Desired | None) -> None:
+    """`Kind.delete` of what still carries our mark; `Protected` where somebody has taken it off since the plan.
+
+    A deletion names no version in most of Google's APIs, so this looks once more right before it.
+    """
+    if desired is not None and desired.mark:
+        cloud.forget()
+        found = kind.observe(cloud, ref)
+        if found is not None and not desired.owns(found):
+            raise errors.Protected(
+                f"{ref.address} is not ours any more, and was not deleted: {desired.mark[0]} was taken off it",
+                way_out="Plan again: what is not ours is left alone.",
+            )
+    kind.delete(cloud, ref)
+
+
 class Owner(Protocol):
     """A kind whose resources carry our label and are found by it, those too that the spec no longer speaks of."""
 

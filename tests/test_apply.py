@@ -245,6 +245,19 @@ def test_a_race_never_takes_over_what_is_not_ours_any_more() -> None:
     assert fake.live[ref("a")].body == {"x": 1, "label": "theirs"}
 
 
+@pytest.mark.parametrize("body", [None, {"region": "y", "label": "ours"}], ids=["deletion", "replacement"])
+def test_what_was_given_away_since_the_plan_is_not_deleted(body: dict[str, str] | None) -> None:
+    """A deletion names no version: whose label was taken off in the meantime is looked at once more."""
+    fake = FakeKind()
+    fake.put("a", region="x", label="ours")
+    fixed = frozenset({"region"})
+    plan = _plan_for(fake, want("a", body, mark=("label", "ours"), fixed=fixed))
+    fake.put("a", region="x", label="theirs")
+    _, text, _ = _fails(plan, fake, errors.Protected)
+    assert "is not ours any more, and was not deleted" in text
+    assert (fake.writes(), fake.live[ref("a")].body["label"]) == ([], "theirs")
+
+
 def test_a_planned_replacement_survives_a_race() -> None:
     """A replacement that was planned and approved stays one when its first attempt lost a race."""
     fake = FakeKind(failing={("delete", "a"): [errors.VersionMoved("moved")]})

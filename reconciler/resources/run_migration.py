@@ -31,6 +31,8 @@ FRESH = timedelta(hours=1)
 """No first apply takes longer: an instance that is older was there before, with whatever is in it."""
 ADMINISTRATOR = "users.administrator"
 BACKUP = "BACKUP_VOLUME"
+FILLED = ("CLONE", "RESTORE_VOLUME", "IMPORT")
+"""Operations after which a new instance holds data, whatever its age."""
 GIVEN = "users.password"
 """Names the secret version that the administrator was given last, never the password."""
 
@@ -101,7 +103,7 @@ class Migration:
 
     def create(self, cloud: Cloud, desired: Desired) -> None:
         """Run the job and wait for it. An instance that was not made just now may hold data: it is backed up first."""
-        if _was_there(desired):
+        if _holds_data(cloud, desired):
             _back_up(cloud, desired.ref)
         self._run(cloud, desired)
 
@@ -127,7 +129,7 @@ class Migration:
             if set(fields) <= {"state"}:
                 return
         elsewhere = not {"instance", "database"}.isdisjoint(fields)
-        if _was_there(desired) if elsewhere else "image" in fields:
+        if _holds_data(cloud, desired) if elsewhere else "image" in fields:
             _back_up(cloud, desired.ref)
         self._run(cloud, desired)
 
@@ -181,26 +183,33 @@ def _state(execution: Mapping[str, Any]) -> str:
     return "FAILED" if execution.get("completionTime") else "RUNNING"
 
 
-def _was_there(desired: Desired) -> bool:
-    """Whether the instance is older than any first apply: only one that was made just now has nothing to lose."""
+def _holds_data(cloud: Cloud, desired: Desired) -> bool:
+    """Whether the instance is older than any first apply, or was filled since: else it has nothing to lose yet."""
     made = datetime.fromisoformat(str((desired.body or {})["instance"]))
-    return datetime.now(UTC) - made > FRESH
+    if datetime.now(UTC) - made > FRESH:
+        return True
+    return any(one.get("operationType") in FILLED for one in sql_work.listed(cloud, _instance(desired.ref)))
+
+
+def _instance(ref: Ref) -> str:
+    """The instance that the schema is in: it may have another name than the deployment."""
+    return ref.name.split("/")[5]
 
 
 def _back_up(cloud: Cloud, ref: Ref) -> None:
     """A backup that is from now; one that is being made is one, whoever began it."""
-    about = "backing up the database"
+    about, instance = "backing up the database", _instance(ref)
     cloud.note("backing up")
     request = cloud.api("sqladmin", "v1").backupRuns().insert(
-        project=cloud.project, instance=ref.name.split("/")[5], body={"description": "before a schema migration"}
+        project=cloud.project, instance=instance, body={"description": "before a schema migration"}
     )  # fmt: skip
-    last = sql_work.newest(cloud, ref.short)
+    last = sql_work.newest(cloud, instance)
 
     def attempt() -> None:
-        waited = sql_work.settle(cloud, ref.short)
+        waited = sql_work.settle(cloud, instance)
         made = any(operation.get("operationType") == BACKUP for operation in waited)
         # An attempt whose answer was lost may have been carried out.
-        if not made and not sql_work.done_since(cloud, ref.short, last, BACKUP):
+        if not made and not sql_work.done_since(cloud, instance, last, BACKUP):
             operations.sql_done(cloud, about, cloud.call(about, request.execute, retries.NEVER))
 
     retries.persist(retries.SQL, attempt, cloud.pause)

@@ -121,6 +121,11 @@ GUARDS: Final = (
         "tests/test_plan.py::test_the_fingerprint_changes_with_anything_that_was_read",
     ),
     Guard(
+        5, "what lost our mark since the plan is not deleted",
+        "reconciler/kind.py", "    if desired is not None and desired.mark:\n", "    if False:\n",
+        "tests/test_apply.py::test_what_was_given_away_since_the_plan_is_not_deleted",
+    ),
+    Guard(
         8, "what holds data is not replaced",
         DIFF, "    if desired.holds_data or desired.permanent or desired.empties:\n", "    if False:\n",
         "tests/test_diff.py::test_what_holds_data_is_never_replaced",

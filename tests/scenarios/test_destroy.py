@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator
+import threading
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import pytest
 
+from tests.relay import Reply, relay
+from tests.sandbox.calls import Cloud as Hand
 from tests.scenarios.command import ROOT, Bench, sandbox
 
 KEPT = (
@@ -84,6 +87,32 @@ def test_destroy_leaves_the_data_and_says_so(deployed: tuple[Bench, str]) -> Non
     assert back.code == 0, back.said
     assert "sqladmin.instance" not in back.err
     assert bench.run("verify", "--sandbox", spec).code == 0
+
+
+def test_what_somebody_takes_over_meanwhile_is_not_deleted(deployed: tuple[Bench, str]) -> None:
+    """The bucket loses our label after the plan was made: it stays, and that is said; all else goes."""
+    bench, spec = deployed
+    hand = Hand(int(bench.endpoint.rpartition(":")[2]), "mlflow-sandbox")
+    bucket = f"/storage/v1/b/{KEPT[0].rpartition('/')[2]}"
+    label = dict(hand.ok("GET", bucket)["labels"])
+    taken = threading.Event()
+
+    def take_over(method: str, path: str, forward: Callable[[], Reply]) -> Reply:
+        del path
+        if method == "DELETE" and not taken.is_set():
+            taken.set()
+            hand.ok("PATCH", bucket, {"labels": dict.fromkeys(label)})
+        return forward()
+
+    with relay(bench.endpoint, hinder=take_over) as through:
+        words = ("destroy", "--delete-data", "--confirm", "mlflow-gone", spec)
+        ended = bench.run(*words, env={"MLFLOW_RECONCILE_ENDPOINT": through.url})
+    assert ended.code == 7, ended.said
+    assert f"{KEPT[0]} is not ours any more, and was not deleted" in ended.err
+    assert not hand.ok("GET", bucket).get("labels")
+    left = _plan(bench, spec, "--delete-data")
+    assert {address for address, action in left.items() if action == "delete"} == set()
+    hand.ok("PATCH", bucket, {"labels": label})
 
 
 def test_destroy_with_data_leaves_nothing(deployed: tuple[Bench, str]) -> None:
