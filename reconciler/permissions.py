@@ -117,7 +117,9 @@ ASKED: Final[Mapping[str, Asked]] = {
             "cloudbuild.builds.list",
             _ACT_AS,
             "storage.objects.create",
-            "storage.objects.delete",  # the context of a build that did not end well is written over
+            # A context that an earlier run has left is looked at, and written over where it is another.
+            "storage.objects.get",
+            "storage.objects.delete",
         ),
     ),
     "artifactregistry.image/docker": Asked(

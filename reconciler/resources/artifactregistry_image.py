@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import tempfile
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
@@ -26,6 +28,7 @@ from reconciler.server.naming import Names
 from reconciler.spec.deployment import Deployment
 from reconciler.spec.files import image_folder
 
+TIMEOUT = 60
 BUILD_TIMEOUT = "1800s"
 PACKAGE = "server"
 DOCKER = "docker"
@@ -89,14 +92,10 @@ class Image:
                 _await(cloud, about, running)
                 return
         content = build_context.archive(context)
-        blob = cloud.storage.bucket(names.bucket).blob(f"{desired.ref.short}.tgz")
+        source = f"{desired.ref.short}.tgz"
         cloud.note("uploading the build context")
-        cloud.call(
-            about,
-            lambda: blob.upload_from_string(content, content_type="application/gzip", retry=None, timeout=60),
-            retries.IAM,
-        )
-        body = names.build(blob.name)
+        cloud.call(about, lambda: _upload(cloud, names.bucket, source, content), retries.IAM)
+        body = names.build(source)
         try:
             _build(cloud, about, names.location, body)
         except errors.Refused as error:
@@ -158,6 +157,25 @@ def _await(cloud: Cloud, about: str, name: str) -> None:
     text = f"{about}: {build.get('status')} {build.get('statusDetail') or failure.get('detail', '')}".strip()
     kind = errors.NotYetEffective if failure.get("type") in GRANTS_SPREAD else errors.OperationFailed
     raise kind(text, way_out=f"Its log: {build.get('logUrl', 'gcloud builds list')}")
+
+
+def _upload(cloud: Cloud, bucket: str, name: str, content: bytes) -> None:
+    """Put *content* there, unless it is there already: whoever put it may have been killed right after that."""
+    from google.api_core.exceptions import PreconditionFailed
+
+    blob = cloud.storage.bucket(bucket).blob(name)
+
+    def write(**condition: int) -> None:
+        blob.upload_from_string(
+            content, content_type="application/gzip", retry=None, timeout=TIMEOUT, **condition
+        )
+
+    try:
+        write(if_generation_match=0)
+    except PreconditionFailed:
+        blob.reload(retry=None, timeout=TIMEOUT)
+        if blob.md5_hash != base64.b64encode(hashlib.md5(content, usedforsecurity=False).digest()).decode():
+            write()
 
 
 def _build_here(cloud: Cloud, image: Ref, context: BuildContext) -> None:

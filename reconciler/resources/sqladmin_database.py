@@ -41,14 +41,10 @@ class Database:
     def observe(self, cloud: Cloud, ref: Ref) -> Observed | None:
         """Its character set; None also while its instance is not there or not ready to tell."""
         instance, database = _names(ref)
-        try:
-            listed = cloud.once(("databases", instance), lambda: _listed(cloud, instance))
-        except (errors.Refused, errors.AlreadyThere, errors.PermissionMissing):
-            # What Google answers for an instance that is not there or not running; anything else is an error.
-            if sqladmin_instance.usable(cloud, instance):
-                raise
-            return None
-        found = next((one for one in listed if one.get("name") == database), None)
+        listed = sqladmin_instance.answered(
+            cloud, instance, lambda: cloud.once(("databases", instance), lambda: _listed(cloud, instance))
+        )
+        found = next((one for one in listed or () if one.get("name") == database), None)
         return None if found is None else Observed(ref, {"charset": found.get("charset")})
 
     def create(self, cloud: Cloud, desired: Desired) -> None:

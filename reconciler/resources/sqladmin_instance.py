@@ -6,8 +6,8 @@ patched alone and in order; all of that is this module's business.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any, TypeVar
 
 from reconciler import errors
 from reconciler.gcp import fields as flat
@@ -21,6 +21,7 @@ from reconciler.server import flags, networks
 from reconciler.server.naming import Names, labels_of, mark_of
 from reconciler.spec.deployment import DenyPeriod, Deployment
 
+T = TypeVar("T")
 DAYS = ("any", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 """Cloud SQL counts Monday as 1; 0 is any day."""
 LEAVING = "PENDING_DELETE"
@@ -160,7 +161,18 @@ def read(cloud: Cloud, ref: Ref) -> Any:
     return cloud.once(ref, lambda: cloud.found(f"reading instance {ref.short}", _get(cloud, ref).execute))
 
 
-def usable(cloud: Cloud, instance: str) -> bool:
+def answered(cloud: Cloud, instance: str, ask: Callable[[], T]) -> T | None:
+    """What the instance says about its databases or users; None while it is not there or not ready to tell."""
+    try:
+        return ask()
+    except (errors.Refused, errors.AlreadyThere, errors.PermissionMissing):
+        # What Google answers for an instance that is not there or not running; anything else is an error.
+        if not _usable(cloud, instance):
+            return None
+        return ask()  # it may have become ready in between; else this says what is wrong
+
+
+def _usable(cloud: Cloud, instance: str) -> bool:
     """Whether the instance can be asked about its databases and users. Asked only after such a question failed."""
     request = cloud.api("sqladmin", "v1").instances().get(project=cloud.project, instance=instance)
     found = cloud.found(f"reading instance {instance}", request.execute)

@@ -61,13 +61,8 @@ class User:
     def observe(self, cloud: Cloud, ref: Ref) -> Observed | None:
         """Whether it is there, and which version of the secret it was given last."""
         request = _users(cloud).get(project=cloud.project, instance=_instance(ref), name=ref.short)
-        try:
-            found = cloud.found(f"reading database user {ref.short}", request.execute)
-        except (errors.Refused, errors.AlreadyThere, errors.PermissionMissing):
-            # What Google answers for an instance that is not there or not running; anything else is an error.
-            if sqladmin_instance.usable(cloud, _instance(ref)):
-                raise
-            return None
+        about = f"reading database user {ref.short}"
+        found = sqladmin_instance.answered(cloud, _instance(ref), lambda: cloud.found(about, request.execute))
         if found is None:
             return None
         secret = _secret(cloud.project, ref)

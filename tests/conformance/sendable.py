@@ -41,6 +41,7 @@ STORAGE: Final[Mapping[str, str]] = {
     "upload_from_string": "objects.insert",
     "bucket.delete": "buckets.delete",
     "blob.delete": "objects.delete",
+    "blob.reload": "objects.get",
 }
 """What the methods of google-cloud-storage's buckets and blobs call."""
 

@@ -24,10 +24,12 @@ _NOT_COMPARED = {
     "run.task": "what an execution does, which is compared",
 }
 _DROPPED = re.compile(
-    r"etag|uid|id|uniqueId|crc32c|data|insertId|since|until|heldUntil|created|updated|generation|settingsVersion|time"
+    r"etag|uid|id|uniqueId|crc32c|data|insertId|since|until|heldUntil|created|updated|(meta)?generation|settingsVersion|time"
     r"|cert|file|localPort|lastModifier|creator|.*[tT]ime(stamp)?|.*[fF]ingerprint|timeCreated|.*Timestamp|start|end|started|ended"
 )
 """Fields that hold times, random ids, versions that count writes, and secrets."""
+_UNORDERED = {"bindings", "members"}
+"""Lists of IAM policies: in which order they are depends on how often the policy was written."""
 _RANDOM = (
     (re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"), "UUID"),
     (re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:\d\d)"), "TIME"),
@@ -107,7 +109,10 @@ def _plain(text: str) -> str:
 def _without_chance(value: Any) -> Any:
     if isinstance(value, dict):
         fields = cast("dict[str, Any]", value)
-        return {key: _without_chance(one) for key, one in fields.items() if not _DROPPED.fullmatch(key)}
+        plain = {key: _without_chance(one) for key, one in fields.items() if not _DROPPED.fullmatch(key)}
+        for key in _UNORDERED & plain.keys():
+            plain[key] = sorted(plain[key], key=lambda one: json.dumps(one, sort_keys=True))
+        return plain
     if isinstance(value, list):
         return [_without_chance(one) for one in cast("list[Any]", value)]
     return value

@@ -52,3 +52,23 @@ def test_a_change_in_flight_is_waited_for_and_planned_anew(
         kind.update(cloud, desired, observed, tuple(desired.body or ()))
     newest, *_ = sql_work.listed(cloud, names.instance_id)
     assert (newest["name"], newest["status"]) == (theirs, "DONE")
+
+
+def test_what_becomes_ready_while_it_is_asked_is_asked_again(settled: Bench) -> None:
+    """Refused as not running, and running when that is looked at: the refusal was of before, and means nothing."""
+    deployment = load(SPEC)
+    cloud = Cloud(deployment.project, settled.endpoint)
+    answers = iter(["databases"])
+
+    def ask() -> str:
+        if asked := next(refusals, None):
+            raise asked
+        return next(answers)
+
+    refusals = iter([errors.Refused("instance is not running")])
+    assert sqladmin_instance.answered(cloud, deployment.name, ask) == "databases"
+    refusals = iter([errors.Refused("no")] * 2)
+    with pytest.raises(errors.Refused, match="no"):
+        sqladmin_instance.answered(cloud, deployment.name, ask)
+    refusals = iter([errors.Refused("there is none")] * 2)
+    assert sqladmin_instance.answered(cloud, "another", ask) is None

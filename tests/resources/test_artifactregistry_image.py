@@ -1,0 +1,36 @@
+"""The build's context: what an earlier run has put there is used, what somebody else has put there is not."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+
+from reconciler import pipeline
+from reconciler.gcp.cloud import Cloud
+from reconciler.resources.artifactregistry_image import Image
+from reconciler.server.naming import names_of
+from reconciler.spec.load import load
+from tests.scenarios.command import ROOT, Bench
+
+SPEC = ROOT / "specs" / "quickstart.yaml"
+
+
+def test_the_context_is_uploaded_once_and_never_taken_from_somebody_else(settled: Bench) -> None:
+    """Built again, as after a kill: the object stays as it is, unless it holds something else than ours."""
+    deployment = load(SPEC)
+    cloud = Cloud(deployment.project, settled.endpoint)
+    names = names_of(deployment, pipeline.look_at_project(cloud).number)
+    kind = Image()
+    (desired,) = kind.desired(deployment, names)
+    blob = cloud.storage.bucket(names.build_bucket).blob(f"{desired.ref.short}.tgz")
+    kind.create(cloud, desired)
+    blob.reload()
+    before, ours = blob.generation, blob.md5_hash
+    kind.create(cloud, desired)
+    blob.reload()
+    assert blob.generation == before
+    blob.upload_from_string(b"somebody else's")
+    assert blob.md5_hash == base64.b64encode(hashlib.md5(b"somebody else's").digest()).decode()  # noqa: S324 -- as Cloud Storage has it
+    kind.create(cloud, desired)
+    blob.reload()
+    assert blob.md5_hash == ours
