@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tests.laws.search import attempts, reference, spread
+from tests.laws.search import READS, WRITES, attempts, reference, spread
 from tests.laws.trouble import Point, Sort
 from tests.laws.walks import SMALL, WALKS, Walk, ground
 
@@ -21,7 +21,7 @@ class Asked:
     walks: tuple[Walk, ...]
     sorts: tuple[Sort, ...]
     point: Point | None
-    writes: bool
+    at: tuple[str, ...]
     most: int
     jobs: int
     seconds: float
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str]) -> int:
     with ground(real=asked.real) as own:
         for walk in asked.walks:
             expected = reference(own, walk)
-            points = expected.points(asked.sorts, writes=asked.writes)
+            points = expected.points(asked.sorts, asked.at)
             points = [asked.point] if asked.point else spread(points, asked.most or len(points))
             _say(f"{walk.name}: {len(expected.asked)} requests, {len(points)} points to try")
             tried = missed = wrong = again = runs = 0
@@ -63,7 +63,9 @@ def _asked(arguments: Sequence[str]) -> Asked:
     parser.add_argument("--walk", action="append", choices=list(named), help="only this one; can be repeated")
     parser.add_argument("--sort", action="append", choices=[sort.value for sort in Sort], help="the same")
     parser.add_argument("--point", help="only this one: SORT:PATTERN of 'METHOD PATH', with #N for the Nth")
-    parser.add_argument("--writes", action="store_true", help="each write once instead of every request")
+    parser.add_argument(
+        "--at", choices=[READS, WRITES], help="only the requests that do this; else every one"
+    )
     parser.add_argument("--most", type=int, default=0, help="points of each walk, evenly spread; 0 is all")
     parser.add_argument("--jobs", type=int, default=2, help="points at a time")
     parser.add_argument("--seconds", type=float, default=0, help="begin no point after these; 0 is never")
@@ -73,7 +75,7 @@ def _asked(arguments: Sequence[str]) -> Asked:
         tuple(named[name] for name in said.walk) if said.walk else WALKS,
         tuple(Sort(value) for value in said.sort) if said.sort else tuple(Sort),
         _point(said.point) if said.point else None,
-        said.writes,
+        (said.at,) if said.at else (READS, WRITES),
         said.most,
         said.jobs,
         said.seconds,

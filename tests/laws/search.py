@@ -20,6 +20,7 @@ AGAIN = 3
 """How often the command is run after its trouble, as long as it says that something is in flight."""
 AT_ONCE = 8
 """How many faults of requests that only read are met by one run."""
+READS, WRITES = "reads", "writes"
 IN_FLIGHT = (6, 7)
 CLEAR = (1, 4, 6, 7, 9)
 """How a command may end that met a fault."""
@@ -35,13 +36,14 @@ class Reference:
     asked: tuple[tuple[str, int], ...]
     state: State
 
-    def points(self, sorts: Iterable[Sort], *, writes: bool = False) -> list[Point]:
-        """Every point of these sorts, or those at *writes* alone, where most can go wrong.
+    def points(self, sorts: Iterable[Sort], at: Iterable[str] = (READS, WRITES)) -> list[Point]:
+        """Every point of these sorts *at* what reads, what writes, or both.
 
         Nothing has changed between "before" and "after" a request that only reads: there it is killed once.
         """
         every = [Point(sort, *request) for sort in sorts for request in self.asked]
-        return [p for p in every if not p.reads or not (writes or p.sort is Sort.KILLED_BEFORE)]
+        due = [point for point in every if (READS if point.reads else WRITES) in at]
+        return [point for point in due if not (point.reads and point.sort is Sort.KILLED_BEFORE)]
 
 
 @dataclass(frozen=True, slots=True)
