@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from reconciler import errors
+from reconciler.cli.options import as_typed
 from reconciler.discovery.find import Place, find
 from reconciler.discovery.parts import Parts
 from reconciler.spec.finding import Finding
@@ -47,9 +48,11 @@ def write_found(file: str, place: str, *, instance: str, bucket: str, only_show:
     if not only_show:
         spec = shlex.quote(file)
         click.echo(
-            f"Next: read it, then\n"
-            f"  mlflow-reconcile adopt {spec}   marks them as this deployment's, and changes nothing else\n"
-            f"  mlflow-reconcile plan {spec}    then shows what is to change, each line with its reason"
+            as_typed(
+                f"Next: read it, then\n"
+                f"  mlflow-reconcile adopt {spec}   marks them as this deployment's, and changes nothing else\n"
+                f"  mlflow-reconcile plan {spec}    then shows what is to change, each line with its reason"
+            )
         )
 
 

@@ -8,6 +8,7 @@ import sys
 import click
 
 from reconciler import errors
+from reconciler.cli.options import as_typed
 from reconciler.errors import Exit
 from reconciler.plan import Plan
 
@@ -25,7 +26,7 @@ def show(plan: Plan, style: str, summary: str = "") -> None:
     else:
         from reconciler.render import text
 
-        click.echo(text.render(plan, summary, colour=coloured()), nl=False)
+        click.echo(as_typed(text.render(plan, summary, colour=coloured())), nl=False)
 
 
 def exit_code(plan: Plan) -> Exit:

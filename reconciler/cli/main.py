@@ -12,6 +12,7 @@ from typing import Any, NoReturn, cast
 
 import click
 
+from reconciler.cli.options import as_typed
 from reconciler.errors import Exit, ReconcileError
 
 COMMANDS = {
@@ -101,9 +102,9 @@ def _run() -> int:
 
 
 def _tell(message: str, way_out: str, code: Exit) -> int:
-    click.echo(f"error: {message}", err=True)
+    click.echo(f"error: {as_typed(message)}", err=True)
     if way_out:
-        click.echo("\n".join(f"  {line}" for line in way_out.splitlines()), err=True)
+        click.echo("\n".join(f"  {line}" for line in as_typed(way_out).splitlines()), err=True)
     return code
 
 

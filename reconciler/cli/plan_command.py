@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from reconciler.cli.options import on_sandbox, output_format, spec_argument
+from reconciler.cli.options import as_typed, on_sandbox, output_format, spec_argument
 
 
 @click.command(name="show")
@@ -66,6 +66,5 @@ def command(context: click.Context, spec: str, style: str, sandbox: bool, out: s
     console.show(plan, style)
     if out:
         sealed.save(plan, out)
-        where = "--sandbox " if sandbox else ""
-        click.echo(f"Sealed into {out}; carry it out with: mlflow-reconcile apply {where}{out}", err=True)
+        click.echo(as_typed(f"Sealed into {out}; carry it out with: mlflow-reconcile apply {out}"), err=True)
     context.exit(console.exit_code(plan))
