@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from reconciler.cli.main import COMMANDS, main
-from reconciler.resources import artifactregistry_image
+from tests.laws import image
 from tests.scenarios.command import ROOT, Ended
 
 _LOADED = (
@@ -115,8 +115,7 @@ def _serve() -> None:
     """Fork what is asked for on stdin, a line of JSON each; say when each begins and ends. Until stdin is closed."""
     for module in _LOADED:
         importlib.import_module(module)
-    image = Path(sys.argv[1])
-    artifactregistry_image.image_folder = lambda: image
+    image.use(Path(sys.argv[1]))
     running: dict[int, int] = {}
     pending = b""
     while True:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from reconciler.gcp.cloud import Cloud
 from tests.laws.forks import Forks
+from tests.laws.image import standin
 from tests.sandbox.calls import new_project
 from tests.scenarios.command import ROOT, Bench, Ended, free_port, plain_env
 
@@ -111,7 +112,7 @@ def ground(*, real: bool = False) -> Generator[Ground]:
     folder = Path(tempfile.mkdtemp(prefix="laws-", dir="/tmp"))
     folder.chmod(0o755)
     try:
-        with Forks(ROOT / "image" if real else _standin(folder / "image")) as forks:
+        with Forks(ROOT / "image" if real else standin(folder / "image")) as forks:
             yield Ground(folder, forks)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -134,19 +135,6 @@ def bench(ground: Ground, state: Path | None) -> Generator[Bench]:
     finally:
         ground.run(made, "sandbox", "stop")
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _standin(folder: Path) -> Path:
-    """The files of the stand-in's image: its own, and those with which the real one reads its environment."""
-    shutil.copytree(ROOT / "tests/laws/standin", folder)
-    pins = (ROOT / "image/requirements.txt").read_text().splitlines()
-    (folder / "requirements.txt").write_text(next(pin for pin in pins if pin.startswith("psycopg2")) + "\n")
-    (folder / "serving").mkdir()
-    for name in ("__init__", "environment", "provider"):
-        shutil.copy(ROOT / f"image/serving/{name}.py", folder / "serving")
-    for name in ("packages.txt", "requirements-oidc.txt"):
-        (folder / name).write_text("")
-    return folder
 
 
 def _copy(home: Path, to: Path) -> Path:
