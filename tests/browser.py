@@ -12,7 +12,7 @@ import os
 import select
 import subprocess
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,11 +37,14 @@ class Page:
     _rest: bytes = b""
     _results: dict[int, dict[str, Any]] = field(default_factory=dict[int, dict[str, Any]])
 
-    def open(self, url: str) -> None:
-        """Go to *url*, with the login ready for whoever asks."""
+    def open(self, url: str, headers: Mapping[str, str] | None = None) -> None:
+        """Go to *url*, with the login ready for whoever asks; *headers* go with every request."""
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         self.session = str(self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"])
         self.call("Fetch.enable", handleAuthRequests=True)
+        if headers:
+            self.call("Network.enable")
+            self.call("Network.setExtraHTTPHeaders", headers=dict(headers))
         self.call("Page.navigate", url=url)
 
     def text(self) -> str:

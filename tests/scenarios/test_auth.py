@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from collections.abc import Generator
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.browser import browser
 from tests.environments import mlflow_pythons
 from tests.scenarios.command import ROOT, Bench, plain_env, sandbox
 
@@ -17,6 +19,16 @@ SPEC = (
     (ROOT / "specs" / "quickstart.yaml").read_text().replace("name: mlflow-quickstart", "name: mlflow-doors")
 )
 SEARCH = "/api/2.0/mlflow/experiments/search"
+IAM = "auth: {mode: iam, invokers: ['user:operator@sandbox.example']}"
+SEEN = "seen by an invoker"
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")
+LOGS_A_RUN = """
+import mlflow
+with mlflow.start_run() as run:
+    mlflow.log_metric("loss", 0.5)
+    mlflow.log_text("content", "a.txt")
+assert mlflow.artifacts.load_text(run.info.artifact_uri + "/a.txt") == "content"
+"""
 
 
 def _with_auth(folder: Path, name: str, lines: str) -> str:
@@ -46,6 +58,12 @@ def _local_url(bench: Bench) -> str:
     return str(json.loads(bench.run("sandbox", "status", "--format", "json").out)["services"][0]["local_url"])
 
 
+def _login(bench: Bench, spec: str) -> dict[str, str]:
+    """What `login` prints for a shell."""
+    lines = bench.run("login", "--sandbox", spec).out.splitlines()
+    return dict(line.removeprefix("export ").split("=", 1) for line in lines if line.startswith("export "))
+
+
 def test_none_must_be_acknowledged(bench: Bench, tmp_path: Path) -> None:
     """A server open to the world is not deployed by a slip."""
     ended = bench.run("validate", _with_auth(tmp_path, "open", "auth: {mode: none}"))
@@ -55,13 +73,36 @@ def test_none_must_be_acknowledged(bench: Bench, tmp_path: Path) -> None:
 
 def test_iam_lets_only_invokers_through(bench: Bench, tmp_path: Path) -> None:
     """Google's front door asks for an ID token: none is 403, the operator's is served, verify proves the rest."""
-    spec = _with_auth(tmp_path, "iam", "auth: {mode: iam, invokers: ['user:operator@sandbox.example']}")
+    spec = _with_auth(tmp_path, "iam", IAM)
     applied = bench.run("apply", "--sandbox", "--yes", spec, timeout=600)
     assert applied.code == 0, applied.said
     assert httpx.post(_local_url(bench) + SEARCH, json={"max_results": 1}).status_code in {401, 403}
     proved = bench.run("verify", "--sandbox", spec)
     assert proved.code == 0, proved.said
     assert bench.run("drift", "--sandbox", spec).code == 0
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine; CI installs one")
+def test_an_invoker_works_with_client_and_browser(bench: Bench, tmp_path: Path) -> None:
+    """With what `login` prints; without it a browser is shown Google's own page, and no login."""
+    login = _login(bench, str(_with_auth(tmp_path, "iam", IAM)))
+    ended = subprocess.run(
+        [mlflow_pythons()[0], "-c", f"{LOGS_A_RUN}mlflow.create_experiment('{SEEN}')"],
+        env={**plain_env(), **login, "HOME": str(tmp_path)}, cwd=tmp_path, capture_output=True, text=True,
+        timeout=180, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    address = f"{login['MLFLOW_TRACKING_URI']}/#/experiments"
+    with browser(str(CHROMIUM), tmp_path / "stranger", ("", "")) as page:
+        page.open(address)
+        assert page.waits_for("Error: Forbidden", seconds=60), page.text()
+        assert page.asked == 0
+    with browser(str(CHROMIUM), tmp_path / "invoker", ("", "")) as page:
+        # As `gcloud run services proxy` does: the token goes with every request.
+        page.open(address, {"Authorization": f"Bearer {login['MLFLOW_TRACKING_TOKEN']}"})
+        assert page.waits_for(SEEN, seconds=60), page.text()
+        page.picture(tmp_path / "page.png")
+    assert (tmp_path / "page.png").stat().st_size > 0
 
 
 def test_from_iam_to_basic_is_one_plan_that_says_who_gets_in(bench: Bench, tmp_path: Path) -> None:
@@ -77,13 +118,6 @@ def test_from_iam_to_basic_is_one_plan_that_says_who_gets_in(bench: Bench, tmp_p
 
 
 BEHIND = "auth: {mode: basic, behind_iam: true, invokers: ['user:operator@sandbox.example']%s}"
-LOGS_A_RUN = """
-import mlflow
-with mlflow.start_run() as run:
-    mlflow.log_metric("loss", 0.5)
-    mlflow.log_text("content", "a.txt")
-assert mlflow.artifacts.load_text(run.info.artifact_uri + "/a.txt") == "content"
-"""
 
 
 def test_iam_before_the_password_closes_first_and_takes_both(bench: Bench, tmp_path: Path) -> None:
@@ -96,8 +130,7 @@ def test_iam_before_the_password_closes_first_and_takes_both(bench: Bench, tmp_p
     proved = bench.run("verify", "--sandbox", spec)
     assert proved.code == 0, proved.said
     assert "ok   refuses a token without the login" in proved.out
-    lines = bench.run("login", "--sandbox", spec).out.splitlines()
-    printed = dict(line.removeprefix("export ").split("=", 1) for line in lines if line.startswith("export "))
+    printed = _login(bench, spec)
     snippet = (ROOT / "README.md").read_text().split("```python\nimport os\n", 1)[1].split("```", 1)[0]
     ended = subprocess.run(
         [mlflow_pythons()[0], "-c", f"import os\n{snippet}{LOGS_A_RUN}"],
