@@ -18,7 +18,9 @@ from tests.scenarios.command import Bench, Ended
 
 TIMEOUT = 600
 _POLL = re.compile(r"/(operations|builds)/")
-_CHANCE = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?<!\d)\d{13,}(?!\d)")
+_CHANCE = re.compile(
+    r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?<=operation-)[0-9a-f-]+|(?<!\d)\d{13,}(?!\d)"
+)
 _POLLED = 2
 """How many readings of one operation count; the later ones are like the second."""
 
