@@ -5,13 +5,15 @@ An operation goes on when whoever began it is killed. It is waited for here, by 
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from reconciler import errors
 from reconciler.gcp import fields as flat
 from reconciler.gcp import operations
 from reconciler.gcp.cloud import Cloud
 
+T = TypeVar("T")
 LISTED = 50
 """Operations that are looked at, the newest first."""
 
@@ -32,6 +34,26 @@ def replan_if_busy(cloud: Cloud, instance: str) -> None:
     """Raise `VersionMoved` once what was running has ended: what was observed before that is no longer true."""
     if settle(cloud, instance):
         raise errors.VersionMoved(f"instance {instance} was being changed")
+
+
+def answered(cloud: Cloud, instance: str, ask: Callable[[], T]) -> T | None:
+    """What the instance says about its databases or users; None while it is not there or not ready to tell."""
+    try:
+        return ask()
+    except (errors.Refused, errors.AlreadyThere, errors.PermissionMissing):
+        # What Google answers for an instance that is not there or not running; anything else is an error.
+        if not _usable(cloud, instance):
+            return None
+        return ask()  # it may have become ready in between; else this says what is wrong
+
+
+def _usable(cloud: Cloud, instance: str) -> bool:
+    """Whether the instance can be asked about its databases and users. Asked only after such a question failed."""
+    request = cloud.api("sqladmin", "v1").instances().get(project=cloud.project, instance=instance)
+    found = cloud.found(f"reading instance {instance}", request.execute)
+    return bool(
+        found and found.get("state") == "RUNNABLE" and flat.at(found, "settings.activationPolicy") != "NEVER"
+    )
 
 
 def listed(cloud: Cloud, instance: str) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from reconciler import errors
-from reconciler.gcp import operations, retries
+from reconciler.gcp import operations, retries, sql_work
 from reconciler.gcp.cloud import Cloud
 from reconciler.model import Desired, Observed, Ref
 from reconciler.resources import sqladmin_instance
@@ -41,7 +41,7 @@ class Database:
     def observe(self, cloud: Cloud, ref: Ref) -> Observed | None:
         """Its character set; None also while its instance is not there or not ready to tell."""
         instance, database = _names(ref)
-        listed = sqladmin_instance.answered(
+        listed = sql_work.answered(
             cloud, instance, lambda: cloud.once(("databases", instance), lambda: _listed(cloud, instance))
         )
         found = next((one for one in listed or () if one.get("name") == database), None)

@@ -6,8 +6,8 @@ patched alone and in order; all of that is this module's business.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
 
 from reconciler import errors
 from reconciler.gcp import fields as flat
@@ -21,7 +21,6 @@ from reconciler.server import flags, networks
 from reconciler.server.naming import Names, labels_of, mark_of
 from reconciler.spec.deployment import DenyPeriod, Deployment
 
-T = TypeVar("T")
 DAYS = ("any", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 """Cloud SQL counts Monday as 1; 0 is any day."""
 LEAVING = "PENDING_DELETE"
@@ -106,8 +105,10 @@ class Instance:
         What was going on is waited for first, and planned anew then: it may be our own, of a run that was killed.
         """
         sql_work.replan_if_busy(cloud, desired.ref.short)
+        planned_on = observed.version
         for group in sql.steps(desired.body or {}, fields):
-            self._patch(cloud, desired, group)
+            self._patch(cloud, desired, group, planned_on)
+            planned_on = ""  # it is another one now, by our own hand
 
     def delete(self, cloud: Cloud, ref: Ref) -> None:
         """Delete it, with the last backup that its settings ask for; refused while its deletion protection is on."""
@@ -133,12 +134,14 @@ class Instance:
 
         retries.persist(retries.SQL, attempt, cloud.pause)
 
-    def _patch(self, cloud: Cloud, desired: Desired, fields: Collection[str]) -> None:
+    def _patch(self, cloud: Cloud, desired: Desired, fields: Collection[str], planned_on: str) -> None:
         about = f"updating instance {desired.ref.short}"
         live = cloud.call(about, _get(cloud, desired.ref).execute)
         body = sql.message(desired.body or {}, fields)
         settings = body.setdefault("settings", {})
-        settings["settingsVersion"] = flat.at(live, "settings.settingsVersion")
+        settings["settingsVersion"] = version = flat.at(live, "settings.settingsVersion")
+        if planned_on not in {"", version}:
+            raise errors.VersionMoved(f"{about}: it was changed since it was read")
         if "userLabels" in settings:
             settings["userLabels"] = flat.with_map(flat.at(live, sql.LABELS), settings["userLabels"])
         instances = cloud.api("sqladmin", "v1").instances()
@@ -159,26 +162,6 @@ def lane(names: Names) -> str:
 def read(cloud: Cloud, ref: Ref) -> Any:
     """The instance as Cloud SQL shows it, None where there is none; read once for all who ask about it."""
     return cloud.once(ref, lambda: cloud.found(f"reading instance {ref.short}", _get(cloud, ref).execute))
-
-
-def answered(cloud: Cloud, instance: str, ask: Callable[[], T]) -> T | None:
-    """What the instance says about its databases or users; None while it is not there or not ready to tell."""
-    try:
-        return ask()
-    except (errors.Refused, errors.AlreadyThere, errors.PermissionMissing):
-        # What Google answers for an instance that is not there or not running; anything else is an error.
-        if not _usable(cloud, instance):
-            return None
-        return ask()  # it may have become ready in between; else this says what is wrong
-
-
-def _usable(cloud: Cloud, instance: str) -> bool:
-    """Whether the instance can be asked about its databases and users. Asked only after such a question failed."""
-    request = cloud.api("sqladmin", "v1").instances().get(project=cloud.project, instance=instance)
-    found = cloud.found(f"reading instance {instance}", request.execute)
-    return bool(
-        found and found.get("state") == "RUNNABLE" and flat.at(found, "settings.activationPolicy") != "NEVER"
-    )
 
 
 def _left_behind(cloud: Cloud, ref: Ref) -> str:

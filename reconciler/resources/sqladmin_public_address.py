@@ -59,6 +59,8 @@ class PublicAddress:
         live: Any = cloud.call(
             about, instances.get(project=cloud.project, instance=desired.ref.short).execute
         )
+        if bool(flat.at(live, FIELD)) is (desired.body or {})[FIELD]:
+            return  # somebody was faster
         settings = {
             "settingsVersion": flat.at(live, "settings.settingsVersion"),
             "ipConfiguration": {"ipv4Enabled": (desired.body or {})[FIELD]},

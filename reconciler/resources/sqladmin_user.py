@@ -62,7 +62,7 @@ class User:
         """Whether it is there, and which version of the secret it was given last."""
         request = _users(cloud).get(project=cloud.project, instance=_instance(ref), name=ref.short)
         about = f"reading database user {ref.short}"
-        found = sqladmin_instance.answered(cloud, _instance(ref), lambda: cloud.found(about, request.execute))
+        found = sql_work.answered(cloud, _instance(ref), lambda: cloud.found(about, request.execute))
         if found is None:
             return None
         secret = _secret(cloud.project, ref)

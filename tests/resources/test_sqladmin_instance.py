@@ -54,6 +54,28 @@ def test_a_change_in_flight_is_waited_for_and_planned_anew(
     assert (newest["name"], newest["status"]) == (theirs, "DONE")
 
 
+def test_what_was_changed_since_it_was_read_is_planned_anew(settled: Bench, hand: Hand) -> None:
+    """Over before our write, too: it goes by the version that the plan was made on, and nothing of it is sent."""
+    deployment = load(SPEC)
+    cloud = Cloud(deployment.project, settled.endpoint)
+    names = names_of(deployment, pipeline.look_at_project(cloud).number)
+    kind = sqladmin_instance.Instance()
+    (desired,) = kind.desired(deployment, names)
+    observed = kind.observe(cloud, desired.ref)
+    assert observed is not None
+    _label(hand, "x")
+    sql_work.settle(cloud, names.instance_id)
+    theirs = sql_work.newest(cloud, names.instance_id)
+    with pytest.raises(errors.VersionMoved, match="changed since it was read"):
+        kind.update(cloud, desired, observed, tuple(desired.body or ()))
+    assert sql_work.newest(cloud, names.instance_id) == theirs
+    cloud.forget()
+    again = kind.observe(cloud, desired.ref)
+    assert again is not None
+    kind.update(cloud, desired, again, ("settings.deletionProtectionEnabled",))
+    assert sql_work.newest(cloud, names.instance_id) != theirs
+
+
 def test_what_becomes_ready_while_it_is_asked_is_asked_again(settled: Bench) -> None:
     """Refused as not running, and running when that is looked at: the refusal was of before, and means nothing."""
     deployment = load(SPEC)
@@ -66,9 +88,9 @@ def test_what_becomes_ready_while_it_is_asked_is_asked_again(settled: Bench) -> 
         return next(answers)
 
     refusals = iter([errors.Refused("instance is not running")])
-    assert sqladmin_instance.answered(cloud, deployment.name, ask) == "databases"
+    assert sql_work.answered(cloud, deployment.name, ask) == "databases"
     refusals = iter([errors.Refused("no")] * 2)
     with pytest.raises(errors.Refused, match="no"):
-        sqladmin_instance.answered(cloud, deployment.name, ask)
+        sql_work.answered(cloud, deployment.name, ask)
     refusals = iter([errors.Refused("there is none")] * 2)
-    assert sqladmin_instance.answered(cloud, "another", ask) is None
+    assert sql_work.answered(cloud, "another", ask) is None
