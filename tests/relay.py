@@ -118,7 +118,11 @@ def relay(
 
         def _pass_on(self) -> None:
             began = time.monotonic()
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            length = int(self.headers.get("Content-Length") or 0)
+            body = self.rfile.read(length)
+            if len(body) < length:  # who sent it was killed meanwhile: half a request is none
+                self.close_connection = True
+                return
             if (self.headers.get("Content-Type") or "").startswith("application/json") and body:
                 body = understand(body)
             reply = hinder(self.command, self.path, lambda: self._forward(body))
