@@ -97,24 +97,28 @@ class _Meddler:
     turns: Counter[str] = field(default_factory=Counter[str])
 
     def __call__(self, method: str, path: str, forward: Callable[[], Reply]) -> Reply | None:
+        due = self._due(method, f"{method} {path}")
+        return self._trouble(due[0].sort, forward) if due else forward()
+
+    def _due(self, method: str, request: str) -> list[Point]:
+        """The troubles that are due at *request*, which is noted."""
         with self.lock:
-            if not self._counts(method, path):
-                return forward()
+            if not self._counts(method, request):
+                return []
             self.arguments |= argument_lists()
-            request = f"{method} {path}"
             pattern = _CHANCE.sub("*", request)
             matching = {pattern, *(p.request for p in self.points if fnmatchcase(request, p.request))}
             self.turns.update(matching)
             self.asked.append((pattern, self.turns[pattern]))
             due = [p for p in self.points if p.request in matching and p.turn == self.turns[p.request]]
             self.met.update(due)
-        return self._trouble(due[0].sort, forward) if due else forward()
+            return due
 
-    def _counts(self, method: str, path: str) -> bool:
+    def _counts(self, method: str, request: str) -> bool:
         """Not so what only asks once more how an operation goes."""
-        if method == "GET" and _POLL.search(path):
-            self.polls[path] += 1
-            return self.polls[path] <= _POLLED
+        if method == "GET" and _POLL.search(request):
+            self.polls[request] += 1
+            return self.polls[request] <= _POLLED
         return True
 
     def _trouble(self, sort: Sort, forward: Callable[[], Reply]) -> Reply | None:
