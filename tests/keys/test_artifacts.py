@@ -131,14 +131,14 @@ PLACE = {
 
 @pytest.fixture(scope="module", name="live")
 def _live(tmp_path_factory: pytest.TempPathFactory) -> Generator[Live]:
-    with living(tmp_path_factory.mktemp("artifacts")) as live:
+    with living(tmp_path_factory.mktemp("artifacts"), mlflow=False) as live:
         yield live
 
 
 @pytest.fixture(scope="module", name="placed")
 def _placed(tmp_path_factory: pytest.TempPathFactory) -> Generator[Live]:
     """Another one: what a bucket of somebody else's is never told would be in the way."""
-    with living(tmp_path_factory.mktemp("place")) as live:
+    with living(tmp_path_factory.mktemp("place"), mlflow=False) as live:
         _make_key(new_project(live.port, "cloudkms", project="every-key"))
         yield live
 

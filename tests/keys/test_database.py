@@ -81,7 +81,7 @@ CASES = {
 
 @pytest.fixture(scope="module", name="live")
 def _live(tmp_path_factory: pytest.TempPathFactory) -> Generator[Live]:
-    with living(tmp_path_factory.mktemp("database")) as live:
+    with living(tmp_path_factory.mktemp("database"), mlflow=False) as live:
         yield live
 
 

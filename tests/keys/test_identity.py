@@ -37,7 +37,7 @@ OTHERS = {"version", "name", "project", "region"}
 def _live(tmp_path_factory: pytest.TempPathFactory) -> Generator[Live]:
     folder: Path = tmp_path_factory.mktemp("identity")
     (folder / "base.yaml").write_text("version: 1\nscaling: {concurrency: 20}\n", encoding="utf-8")
-    with living(folder) as live:
+    with living(folder, mlflow=False) as live:
         yield live
 
 

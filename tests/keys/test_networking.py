@@ -104,7 +104,7 @@ CASES = {
 
 @pytest.fixture(scope="module", name="live")
 def _live(tmp_path_factory: pytest.TempPathFactory) -> Generator[Live]:
-    with living(tmp_path_factory.mktemp("networking")) as live:
+    with living(tmp_path_factory.mktemp("networking"), mlflow=False) as live:
         yield live
 
 

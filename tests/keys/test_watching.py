@@ -72,7 +72,7 @@ CASES = {
 
 @pytest.fixture(scope="module", name="live")
 def _live(tmp_path_factory: pytest.TempPathFactory) -> Generator[Live]:
-    with living(tmp_path_factory.mktemp("watching")) as live:
+    with living(tmp_path_factory.mktemp("watching"), mlflow=False) as live:
         yield live
 
 

@@ -26,17 +26,23 @@ def standin(folder: Path) -> Path:
 
 
 def use(folder: Path) -> None:
-    """Let this process build the server's image from *folder*."""
+    """Let this process build the server's image from *folder*, to its end."""
     artifactregistry_image.image_folder = lambda: folder
 
 
 @contextmanager
-def used() -> Generator[None]:
-    """Let this process build the stand-in's image for as long as the block lasts."""
+def used(folder: Path) -> Generator[None]:
+    """`use` for as long as the block lasts."""
     before = artifactregistry_image.image_folder
-    with tempfile.TemporaryDirectory() as folder:
-        use(standin(Path(folder) / "image"))
-        try:
-            yield
-        finally:
-            artifactregistry_image.image_folder = before
+    use(folder)
+    try:
+        yield
+    finally:
+        artifactregistry_image.image_folder = before
+
+
+@contextmanager
+def standing_in() -> Generator[None]:
+    """Let this process build the stand-in's image for as long as the block lasts."""
+    with tempfile.TemporaryDirectory() as folder, used(standin(Path(folder) / "image")):
+        yield

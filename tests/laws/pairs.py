@@ -127,7 +127,7 @@ def _plain(text: str) -> str:
 def search(count: int, seed_of_draw: int, told: Callable[[str], None]) -> int:
     """Try *count* drawn pairs, telling of each; how many were counter-examples."""
     wrong = 0
-    with tempfile.TemporaryDirectory() as folder, image.used():
+    with tempfile.TemporaryDirectory() as folder, image.standing_in():
 
         @seed(seed_of_draw)
         @settings(

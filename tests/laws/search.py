@@ -62,7 +62,7 @@ def reference(ground: Ground, walk: Walk) -> Reference:
         known = state.secrets_of(own.home)
         told = _planned(own, ground, walk)
         met, ends = _go(own, ground, walk, ())
-        wrong = [*_unclean(met, ends), *_leaks(ground, own, known, met, [*told, *ends])]
+        wrong = [*_unclean(met, ends), *_leaks(own, known, met, [*told, *ends])]
         assert met.ended.code == 0, met.ended.said
         assert not wrong, wrong
         return Reference(walk, met.asked, state.read(own.home))
@@ -73,7 +73,7 @@ def attempt(ground: Ground, expected: Reference, *points: Point) -> Tried:
     with bench(ground, ground.state(expected.walk.before)) as own:
         known = state.secrets_of(own.home)
         met, ends = _go(own, ground, expected.walk, points)
-        wrong = [*_unclean(met, ends), *_leaks(ground, own, known, met, ends)]
+        wrong = [*_unclean(met, ends), *_leaks(own, known, met, ends)]
         wrong += state.differences(expected.state, state.read(own.home))
         return Tried(points, met.met, (met.ended.code, *(end.code for end in ends)), tuple(wrong))
 
@@ -128,7 +128,7 @@ def _planned(own: Bench, ground: Ground, walk: Walk) -> list[Ended]:
         command = (*walk.command, "--dry-run")
     spec = str(ground.spec(walk.spec))
     formats = ("text", "json", "markdown")
-    told = [ground.run(own, *command, "--sandbox", "--format", kind, spec) for kind in formats]
+    told = [own.run(*command, "--sandbox", "--format", kind, spec) for kind in formats]
     assert [ended.code for ended in told] == [2, 2, 2], told
     return told
 
@@ -141,10 +141,10 @@ def _go(own: Bench, ground: Ground, walk: Walk, points: tuple[Point, ...]) -> tu
     ends: list[Ended] = []
     last = met.ended
     while last.code != 0 and len(ends) < AGAIN and (not ends or last.code in IN_FLIGHT):
-        last = ground.run(own, *command, "--sandbox", timeout=600)
+        last = own.run(*command, "--sandbox", timeout=600)
         ends.append(last)
     saved = ("--out", str(own.home / AFTER)) if walk.settled == ("plan",) else ()
-    ends.append(ground.run(own, *walk.settled, "--sandbox", "--format", "json", *saved, spec))
+    ends.append(own.run(*walk.settled, "--sandbox", "--format", "json", *saved, spec))
     return met, ends
 
 
@@ -162,13 +162,13 @@ def _unclean(met: Met, ends: list[Ended]) -> Iterator[str]:
         yield f"the troubled run ended with {met.ended.code}: {met.ended.err[-600:]}"
 
 
-def _leaks(ground: Ground, own: Bench, known: frozenset[str], met: Met, ends: list[Ended]) -> Iterator[str]:
+def _leaks(own: Bench, known: frozenset[str], met: Met, ends: list[Ended]) -> Iterator[str]:
     """Where a payload is found, of those *known* before or there now: outputs, plans, the log, argument lists."""
     plans = [own.home / name for name in (BEFORE, AFTER)]
     places = {
         "an output": "".join(ended.said for ended in (met.ended, *ends)),
         "a plan's file": "".join(plan.read_text() for plan in plans if plan.exists()),
-        "the sandbox's log": ground.run(own, "sandbox", "log", "--last", "0", "--bodies").said,
+        "the sandbox's log": own.run("sandbox", "log", "--last", "0", "--bodies").said,
         "an argument list": "\n".join(met.arguments),
     }
     for secret in known | state.secrets_of(own.home):

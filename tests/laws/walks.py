@@ -6,14 +6,14 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from reconciler.gcp.cloud import Cloud
+from tests.laws import image
 from tests.laws.forks import Forks
-from tests.laws.image import standin
 from tests.sandbox.calls import new_project
 from tests.scenarios.command import ROOT, Bench, Ended, free_port, plain_env
 
@@ -69,6 +69,17 @@ SMALL = Walk("small", "open", "tuned")
 """An update without a new revision, which takes a second: for the tests that everybody runs."""
 
 
+@dataclass(frozen=True, slots=True)
+class Forked(Bench):
+    """A bench whose commands are forked off, and deploy what its ground deploys."""
+
+    forks: Forks = field(kw_only=True, repr=False)
+
+    def run(self, *arguments: str, env: Mapping[str, str] | None = None, timeout: float = 300) -> Ended:
+        """Run `mlflow-reconcile` with *arguments*, without a terminal."""
+        return self.forks.run(*arguments, env={**self.env, **(env or {})}).wait(timeout)
+
+
 @dataclass(slots=True)
 class Ground:
     """A folder with the specs and the start states that were made so far; the states are made when first needed."""
@@ -83,10 +94,6 @@ class Ground:
         for name, text in SPECS.items():
             self.spec(name).write_text(_HEAD + text)
 
-    def run(self, made: Bench, *arguments: str, timeout: float = 300) -> Ended:
-        """Run `mlflow-reconcile` on the sandbox *made*."""
-        return self.forks.run(*arguments, env=made.env).wait(timeout)
-
     def spec(self, name: str) -> Path:
         """The file of a spec."""
         return self.folder / f"{name}.yaml"
@@ -97,11 +104,11 @@ class Ground:
             with bench(self, self.state("") if before else None) as made:
                 if before:
                     spec = str(self.spec(before))
-                    applied = self.run(made, "apply", "--sandbox", "--yes", spec, timeout=600)
+                    applied = made.run("apply", "--sandbox", "--yes", spec, timeout=600)
                     assert applied.code == 0, applied.said
                 else:
                     _prepare(made)
-                self.run(made, "sandbox", "stop")
+                made.run("sandbox", "stop")
                 self.made[before] = _copy(made.home, self.folder / f"state-{before or 'prepared'}")
         return self.made[before]
 
@@ -112,7 +119,8 @@ def ground(*, real: bool = False) -> Generator[Ground]:
     folder = Path(tempfile.mkdtemp(prefix="laws-", dir="/tmp"))
     folder.chmod(0o755)
     try:
-        with Forks(ROOT / "image" if real else standin(folder / "image")) as forks:
+        deployed = ROOT / "image" if real else image.standin(folder / "image")
+        with image.used(deployed), Forks(deployed) as forks:
             yield Ground(folder, forks)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -127,13 +135,13 @@ def bench(ground: Ground, state: Path | None) -> Generator[Bench]:
     if state is not None:
         _move_in(_copy(state, home))
     env = {**plain_env(), "MLFLOW_RECONCILE_SANDBOX_HOME": str(home)}
-    made = Bench(f"http://127.0.0.1:{free_port()}", home, env)
-    started = ground.run(made, "sandbox", "start", "--port", made.endpoint.rpartition(":")[2])
+    made = Forked(f"http://127.0.0.1:{free_port()}", home, env, forks=ground.forks)
+    started = made.run("sandbox", "start", "--port", made.endpoint.rpartition(":")[2])
     assert started.code == 0, started.said
     try:
         yield made
     finally:
-        ground.run(made, "sandbox", "stop")
+        made.run("sandbox", "stop")
         shutil.rmtree(folder, ignore_errors=True)
 
 

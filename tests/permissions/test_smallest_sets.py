@@ -36,6 +36,7 @@ RARE = {
     "iam.serviceAccounts.update": "an account that somebody renamed",
     "secretmanager.versions.enable": "a version that somebody switched off",
     "cloudsql.users.update": "a password that was changed",
+    "storage.objects.get": "the context of a build that an earlier run has left",
     "cloudsql.backupRuns.create": "a new version of MLflow on a database with data",
 }
 
