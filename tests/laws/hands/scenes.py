@@ -36,7 +36,7 @@ database:
   kms_key: {_KEY}
   deletion_protection: false
   flags: {{log_min_duration_statement: "1000"}}
-budget: {{billing_account: 012345-6789AB-CDEF01, amount: 200}}
+budget: {{billing_account: 012345-6789AB-CDEF01, amount: 400}}
 """
 _OPEN = f"""
 version: 1
@@ -60,7 +60,7 @@ _SPECS = {
     CHANGED[WALLED]: _WALLED.replace("team: ours", "team: ours, cost-center: one")
     .replace("nearline_after_days: 30", "nearline_after_days: 40, soft_delete_days: 14")
     .replace("delete_runs_after_days: 180", "delete_runs_after_days: 90")
-    .replace("amount: 200", "amount: 300")
+    .replace("amount: 400", "amount: 500")
     .replace('"1000"', '"2000"')
     + "memory: 4Gi\nimage: {keep: 3}\nmonitoring: {emails: [ml-oncall@acme.example, somebody-else@acme.example]}\n",
     CHANGED[OPEN]: _OPEN.replace("team: ours", "team: ours, cost-center: one")
