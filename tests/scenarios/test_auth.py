@@ -64,6 +64,16 @@ def _login(bench: Bench, spec: str) -> dict[str, str]:
     return dict(line.removeprefix("export ").split("=", 1) for line in lines if line.startswith("export "))
 
 
+def _works(folder: Path, login: dict[str, str], code: str) -> None:
+    """Run *code* with MLflow's own client, logged in by *login*; it must end well."""
+    ended = subprocess.run(
+        [mlflow_pythons()[0], "-c", code],
+        env={**plain_env(), **login, "HOME": str(folder)}, cwd=folder, capture_output=True, text=True,
+        timeout=180, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr[-3000:]
+
+
 def test_none_must_be_acknowledged(bench: Bench, tmp_path: Path) -> None:
     """A server open to the world is not deployed by a slip."""
     ended = bench.run("validate", _with_auth(tmp_path, "open", "auth: {mode: none}"))
@@ -86,12 +96,7 @@ def test_iam_lets_only_invokers_through(bench: Bench, tmp_path: Path) -> None:
 def test_an_invoker_works_with_client_and_browser(bench: Bench, tmp_path: Path) -> None:
     """With what `login` prints; without it a browser is shown Google's own page, and no login."""
     login = _login(bench, str(_with_auth(tmp_path, "iam", IAM)))
-    ended = subprocess.run(
-        [mlflow_pythons()[0], "-c", f"{LOGS_A_RUN}mlflow.create_experiment('{SEEN}')"],
-        env={**plain_env(), **login, "HOME": str(tmp_path)}, cwd=tmp_path, capture_output=True, text=True,
-        timeout=180, check=False,
-    )  # fmt: skip
-    assert ended.returncode == 0, ended.stderr[-3000:]
+    _works(tmp_path, login, f"{LOGS_A_RUN}mlflow.create_experiment('{SEEN}')")
     address = f"{login['MLFLOW_TRACKING_URI']}/#/experiments"
     with browser(str(CHROMIUM), tmp_path / "stranger", ("", "")) as page:
         page.open(address)
@@ -132,12 +137,7 @@ def test_iam_before_the_password_closes_first_and_takes_both(bench: Bench, tmp_p
     assert "ok   refuses a token without the login" in proved.out
     printed = _login(bench, spec)
     snippet = (ROOT / "README.md").read_text().split("```python\nimport os\n", 1)[1].split("```", 1)[0]
-    ended = subprocess.run(
-        [mlflow_pythons()[0], "-c", f"import os\n{snippet}{LOGS_A_RUN}"],
-        env={**plain_env(), **printed, "HOME": str(tmp_path)}, cwd=tmp_path, capture_output=True, text=True,
-        timeout=180, check=False,
-    )  # fmt: skip
-    assert ended.returncode == 0, ended.stderr[-3000:]
+    _works(tmp_path, printed, f"import os\n{snippet}{LOGS_A_RUN}")
 
 
 def test_who_has_the_role_beyond_the_spec_is_named_and_loses_it_when_asked(
