@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from reconciler import errors
-from reconciler.cli.options import as_typed
+from reconciler.cli.typed import as_typed
 from reconciler.discovery.find import Place, find
 from reconciler.discovery.parts import Parts
 from reconciler.spec.finding import Finding

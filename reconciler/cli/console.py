@@ -8,7 +8,7 @@ import sys
 import click
 
 from reconciler import errors
-from reconciler.cli.options import as_typed
+from reconciler.cli.typed import as_typed
 from reconciler.errors import Exit
 from reconciler.plan import Plan
 

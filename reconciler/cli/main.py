@@ -12,7 +12,7 @@ from typing import Any, NoReturn, cast
 
 import click
 
-from reconciler.cli.options import as_typed
+from reconciler.cli.typed import as_typed
 from reconciler.errors import Exit, ReconcileError
 
 COMMANDS = {

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import re
-import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
 
 F = TypeVar("F", bound=Callable[..., Any])
-_COMMANDS = re.compile(
-    r"\bmlflow-reconcile (apply|plan(?! show)|adopt|destroy|lease (show|break))(?= )(?! --sandbox)"
-)
 
 
 def output_format(function: F) -> F:
@@ -28,11 +23,6 @@ def on_sandbox(function: F) -> F:
     return click.option(
         "--sandbox", is_flag=True, help="Use the sandbox on this machine; start it where none runs."
     )(function)
-
-
-def as_typed(text: str) -> str:
-    """*text* with the commands in it as they have to be typed here: led to the sandbox where this one was."""
-    return _COMMANDS.sub(r"\g<0> --sandbox", text) if "--sandbox" in sys.argv else text
 
 
 def permission_check(function: F) -> F:

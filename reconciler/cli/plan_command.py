@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from reconciler.cli.options import as_typed, on_sandbox, output_format, spec_argument
+from reconciler.cli.options import on_sandbox, output_format, spec_argument
+from reconciler.cli.typed import as_typed
 
 
 @click.command(name="show")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reconciler.cli.options import as_typed
+from reconciler.cli.typed import as_typed
 
 SAID = "To take it over: mlflow-reconcile adopt a.yaml, or mlflow-reconcile lease break a.yaml."
 
