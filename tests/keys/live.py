@@ -27,10 +27,10 @@ from reconciler.registry import BY_NAME
 from reconciler.spec.load import load
 from reconciler.spec.schema import load_schema, sections
 from tests.builders import Diary
-from tests.laws.image import standing_in
 from tests.relay import Relay, relay
 from tests.sandbox.calls import new_project
 from tests.scenarios.command import Bench, sandbox
+from tests.standin.deploy import standing_in
 
 FIRST: dict[str, Any] = {
     "version": 1,

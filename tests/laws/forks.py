@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from reconciler.cli.main import COMMANDS, main
-from tests.laws import image
 from tests.scenarios.command import ROOT, Ended
+from tests.standin import deploy
 
 _LOADED = (
     *(f"reconciler.cli.{command}_command" for command in COMMANDS),
@@ -115,7 +115,7 @@ def _serve() -> None:
     """Fork what is asked for on stdin, a line of JSON each; say when each begins and ends. Until stdin is closed."""
     for module in _LOADED:
         importlib.import_module(module)
-    image.use(Path(sys.argv[1]))
+    deploy.use(Path(sys.argv[1]))
     running: dict[int, int] = {}
     pending = b""
     while True:

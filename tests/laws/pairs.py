@@ -24,10 +24,10 @@ from reconciler.plan import Plan
 from reconciler.registry import BY_NAME
 from reconciler.spec.load import load
 from tests.builders import Diary
-from tests.laws import image
 from tests.laws.any_specs import LENIENT, PROJECT, any_spec
 from tests.sandbox.calls import new_project
 from tests.scenarios.command import Bench, sandbox
+from tests.standin import deploy
 
 STICKY: Final[Mapping[str, str]] = {
     r"sqladmin\.instance \S+ settings\.dataDiskSizeGb": "a disk never shrinks",
@@ -127,7 +127,7 @@ def _plain(text: str) -> str:
 def search(count: int, seed_of_draw: int, told: Callable[[str], None]) -> int:
     """Try *count* drawn pairs, telling of each; how many were counter-examples."""
     wrong = 0
-    with tempfile.TemporaryDirectory() as folder, image.standing_in():
+    with tempfile.TemporaryDirectory() as folder, deploy.standing_in():
 
         @seed(seed_of_draw)
         @settings(

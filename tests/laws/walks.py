@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from reconciler.gcp.cloud import Cloud
-from tests.laws import image
 from tests.laws.forks import Forks
 from tests.sandbox.calls import new_project
 from tests.scenarios.command import ROOT, Bench, Ended, free_port, plain_env
+from tests.standin import deploy
 
 PROJECT, NAME, REGION = "acme-ml", "mlflow-prod", "europe-west9"
 TRAINER = "trainer"
@@ -119,8 +119,8 @@ def ground(*, real: bool = False) -> Generator[Ground]:
     folder = Path(tempfile.mkdtemp(prefix="laws-", dir="/tmp"))
     folder.chmod(0o755)
     try:
-        deployed = ROOT / "image" if real else image.standin(folder / "image")
-        with image.used(deployed), Forks(deployed) as forks:
+        deployed = ROOT / "image" if real else deploy.standin(folder / "image")
+        with deploy.used(deployed), Forks(deployed) as forks:
             yield Ground(folder, forks)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

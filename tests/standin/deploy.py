@@ -1,4 +1,4 @@
-"""What searches deploy in place of MLflow: an image that stands in for the server's, and is up at once."""
+"""What is deployed where MLflow is not the point: an image that stands in for the server's, and is up at once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.scenarios.command import ROOT
 
 def standin(folder: Path) -> Path:
     """The files of the stand-in's image: its own, and those with which the real one reads its environment."""
-    shutil.copytree(ROOT / "tests/laws/standin", folder)
+    shutil.copytree(ROOT / "tests/standin/image", folder)
     pins = (ROOT / "image/requirements.txt").read_text().splitlines()
     (folder / "requirements.txt").write_text(next(pin for pin in pins if pin.startswith("psycopg2")) + "\n")
     (folder / "serving").mkdir()
